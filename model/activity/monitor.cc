@@ -1,0 +1,110 @@
+#include "model/activity/monitor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace halfwave {
+
+ActivityMonitor::ActivityMonitor(const std::vector<ActivationLayer>& layers, uint64_t window)
+    : window_(window), sub_window_((window + kSubWindows - 1) / kSubWindows), ring_samples_(kSubWindows + 1, 0) {
+  for (const ActivationLayer& info : layers) {
+    Layer layer;
+    layer.info = info;
+    layer.ring_active.assign(kSubWindows + 1, std::vector<uint32_t>(info.units, 0));
+    layer.ring_zeros.assign(kSubWindows + 1, 0);
+    layer.ring_saturated.assign(kSubWindows + 1, 0);
+    layer.last_active.assign(info.units, 0);
+    layers_.push_back(std::move(layer));
+  }
+}
+
+void ActivityMonitor::Record(const BatchActivity& batch) {
+  const absl::MutexLock lock(&mutex_);
+  samples_not_counted_ += batch.samples_not_counted;
+  if (batch.samples == 0) return;
+  if (ring_samples_[current_] >= sub_window_) Rotate();
+  samples_ += batch.samples;
+  ring_samples_[current_] += batch.samples;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    const LayerCounts& counts = batch.layers[i];
+    std::vector<uint32_t>& active = layer.ring_active[current_];
+    for (size_t unit = 0; unit < active.size(); ++unit) {
+      active[unit] += counts.active[unit];
+      layer.total_active += counts.active[unit];
+      if (counts.active[unit] > 0) layer.last_active[unit] = samples_;
+    }
+    layer.ring_zeros[current_] += counts.zeros;
+    layer.ring_saturated[current_] += counts.saturated;
+    layer.total_zeros += counts.zeros;
+  }
+}
+
+// The slot after the newest holds the oldest sub-window, which makes room.
+void ActivityMonitor::Rotate() {
+  current_ = (current_ + 1) % ring_samples_.size();
+  ring_samples_[current_] = 0;
+  for (Layer& layer : layers_) {
+    std::fill(layer.ring_active[current_].begin(), layer.ring_active[current_].end(), 0);
+    layer.ring_zeros[current_] = 0;
+    layer.ring_saturated[current_] = 0;
+  }
+}
+
+ActivitySnapshot ActivityMonitor::Snapshot() const {
+  const absl::MutexLock lock(&mutex_);
+  ActivitySnapshot snapshot;
+  snapshot.window_size = window_;
+  snapshot.window_samples = std::accumulate(ring_samples_.begin(), ring_samples_.end(), uint64_t{0});
+  snapshot.window_full = snapshot.window_samples >= window_;
+  snapshot.samples = samples_;
+  snapshot.samples_not_counted = samples_not_counted_;
+  for (const Layer& layer : layers_) {
+    LayerSnapshot& out = snapshot.layers.emplace_back();
+    out.layer = layer.info;
+    out.window_active.assign(layer.info.units, 0);
+    for (const auto& active : layer.ring_active) {
+      for (size_t unit = 0; unit < active.size(); ++unit) out.window_active[unit] += active[unit];
+    }
+    for (const uint64_t last : layer.last_active) out.samples_since_active.push_back(samples_ - last);
+    out.window_zeros = std::accumulate(layer.ring_zeros.begin(), layer.ring_zeros.end(), uint64_t{0});
+    out.window_saturated = std::accumulate(layer.ring_saturated.begin(), layer.ring_saturated.end(), uint64_t{0});
+    out.total_active = layer.total_active;
+    out.total_zeros = layer.total_zeros;
+  }
+  return snapshot;
+}
+
+std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot) {
+  std::vector<LayerHealth> health;
+  for (const LayerSnapshot& layer : snapshot.layers) {
+    LayerHealth& out = health.emplace_back();
+    out.layer = layer.layer;
+    uint64_t active = 0;
+    for (const uint64_t count : layer.window_active) {
+      active += count;
+      out.silent_units += count == 0 ? 1 : 0;
+      out.always_on_units += !layer.layer.feature_maps && count == snapshot.window_samples ? 1 : 0;
+    }
+    if (snapshot.window_samples == 0) {
+      out.always_on_units = 0;
+      continue;
+    }
+    const auto samples = static_cast<double>(snapshot.window_samples);
+    const double outputs = samples * static_cast<double>(layer.layer.elements);
+    out.sparsity = static_cast<double>(layer.window_zeros) / outputs;
+    out.saturated = static_cast<double>(layer.window_saturated) / outputs;
+    out.activity = static_cast<double>(active) / (samples * static_cast<double>(layer.layer.units));
+  }
+  return health;
+}
+
+double SilentActivityBound(const ActivitySnapshot& snapshot) {
+  double units = 0;
+  for (const LayerSnapshot& layer : snapshot.layers) units += static_cast<double>(layer.layer.units);
+  if (snapshot.window_samples == 0 || units == 0) return 1;
+  return std::min(1.0, std::log(units / 0.05) / static_cast<double>(snapshot.window_samples));
+}
+
+}  // namespace halfwave

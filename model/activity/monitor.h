@@ -1,0 +1,91 @@
+// Gathers the activity of one model version over its last samples and over its lifetime.
+//
+//   ActivityMonitor monitor(model.activations(), 10'000);
+//   session.Run(rows);
+//   monitor.Record(session.activity());          // once per batch, after the answers have left
+//   for (const LayerHealth& layer : Summarize(monitor.Snapshot())) ...
+#pragma once
+
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "model/activity/activity.h"
+
+namespace halfwave {
+
+// One layer at one moment. Per-unit vectors have one entry per unit.
+struct LayerSnapshot {
+  ActivationLayer layer;
+  std::vector<uint64_t> window_active;        // samples of the window on which the unit was active
+  std::vector<uint64_t> samples_since_active;  // counted samples since then; all of them if it never was
+  uint64_t window_zeros = 0;
+  uint64_t window_saturated = 0;
+  uint64_t total_active = 0;  // over the lifetime, summed over units: only ever grows
+  uint64_t total_zeros = 0;
+};
+
+struct ActivitySnapshot {
+  uint64_t window_size = 0;     // W: the samples a window must hold to be full
+  uint64_t window_samples = 0;  // in the window now; at most 1.1 W, or one batch more
+  bool window_full = false;
+  uint64_t samples = 0;  // counted since the start
+  uint64_t samples_not_counted = 0;
+  std::vector<LayerSnapshot> layers;
+};
+
+// Thread-safe. The window is a ring of sub-windows of W / 10 samples; a batch belongs to one of them, and the oldest is
+// dropped when it is no longer needed to hold W samples.
+class ActivityMonitor {
+ public:
+  // window: W, at least 1.
+  ActivityMonitor(const std::vector<ActivationLayer>& layers, uint64_t window);
+
+  // Adds one batch. Holds a lock for as long as it takes to add up one number per unit.
+  void Record(const BatchActivity& batch);
+
+  ActivitySnapshot Snapshot() const;
+
+ private:
+  static constexpr size_t kSubWindows = 10;
+
+  struct Layer {
+    ActivationLayer info;
+    std::vector<std::vector<uint32_t>> ring_active;  // per sub-window, per unit
+    std::vector<uint64_t> ring_zeros;
+    std::vector<uint64_t> ring_saturated;
+    std::vector<uint64_t> last_active;  // the global number of the last counted sample on which it was; 0: never
+    uint64_t total_active = 0;
+    uint64_t total_zeros = 0;
+  };
+
+  void Rotate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t window_;
+  const uint64_t sub_window_;  // samples after which the ring moves on
+  mutable absl::Mutex mutex_;
+  std::vector<Layer> layers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint64_t> ring_samples_ ABSL_GUARDED_BY(mutex_);  // per sub-window, the newest at current_
+  size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t samples_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t samples_not_counted_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// A layer's state in the words of README.md.
+struct LayerHealth {
+  ActivationLayer layer;
+  uint64_t silent_units = 0;     // no activity in the window; dead (or inactive) only if the window is full
+  uint64_t always_on_units = 0;  // dense layers: active on every sample of the window; 0 for feature maps
+  double sparsity = 0;           // exact zeros among the outputs of the window
+  double activity = 0;           // active among the unit-sample pairs of the window
+  double saturated = 0;          // outputs close to a limit among those of the window
+};
+
+// One entry per layer. All shares are 0 while the window is empty.
+std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot);
+
+// With 95 % confidence, every unit that was silent for the whole window is active on less than this share of such
+// samples: ln(U / 0.05) / n over the U units of all layers, a union bound. 1 while nothing was seen.
+double SilentActivityBound(const ActivitySnapshot& snapshot);
+
+}  // namespace halfwave

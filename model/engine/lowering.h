@@ -1,0 +1,19 @@
+// From a graph to a plan: each node becomes a layer, or nothing where only a shape changes.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "model/engine/plan.h"
+#include "model/graph/shape_inference.h"
+
+namespace halfwave {
+
+// Prepares every node of a graph whose shapes have been inferred. INVALID_ARGUMENT or UNIMPLEMENTED name the node whose
+// attributes cannot be served.
+absl::StatusOr<Plan> Lower(const Graph& graph, const ShapeMap& shapes);
+
+// The operators Lower knows, sorted by name: the same as graph's Operators(), which a test holds together.
+std::vector<std::string_view> LoweredOperators();
+
+}  // namespace halfwave

@@ -1,0 +1,91 @@
+#include "model/engine/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/engine/lowering.h"
+#include "model/engine/proof.h"
+#include "model/graph/free_batch.h"
+#include "model/graph/shape_inference.h"
+
+namespace halfwave {
+namespace {
+
+const Node* ProducerOf(const Graph& graph, const std::string& value) {
+  for (const Node& node : graph.nodes) {
+    if (std::find(node.outputs.begin(), node.outputs.end(), value) != node.outputs.end()) return &node;
+  }
+  return nullptr;
+}
+
+// What the value is, seen through nodes that only pass it on.
+std::string HeadOf(const Graph& graph, const std::string& value) {
+  const Node* node = ProducerOf(graph, value);
+  while (node != nullptr) {
+    if (node->op == "Softmax") return "softmax";
+    if (node->op == "Sigmoid") return "sigmoid";
+    if (node->op != "Identity" && node->op != "Reshape" && node->op != "Flatten" && node->op != "Dropout") break;
+    node = ProducerOf(graph, node->inputs[0]);
+  }
+  return "logits";
+}
+
+absl::Status AppendSoftmax(Graph& graph) {
+  constexpr const char* kName = "probabilities";
+  const bool taken = ProducerOf(graph, kName) != nullptr || graph.constants.contains(kName) ||
+                     std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                 [](const GraphValue& input) { return input.name == kName; });
+  if (taken) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot add a softmax: the model already has a value '", kName, "'"));
+  }
+  Node softmax;
+  softmax.name = kName;
+  softmax.op = "Softmax";
+  softmax.inputs = {graph.outputs[0].name};
+  softmax.outputs = {kName};
+  softmax.attributes["axis"] = int64_t{-1};
+  graph.nodes.push_back(std::move(softmax));
+  graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}});
+  return absl::OkStatus();
+}
+
+absl::Status CheckLabels(const ModelMetadata& metadata, const GraphValue& output) {
+  const int64_t classes = RowElements(output.shape);
+  if (metadata.labels.empty() || static_cast<int64_t>(metadata.labels.size()) == classes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("metadata 'halfwave.labels' names ", metadata.labels.size(),
+                                                 " classes, but output '", output.name, "' has ", classes));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const ModelOptions& options) {
+  std::shared_ptr<Model> model(new Model());
+  HALFWAVE_RETURN_IF_ERROR(model->Prepare(std::move(graph), options));
+  HALFWAVE_RETURN_IF_ERROR(ProveSelfTest(model));
+  if (model->batch_ != "free") HALFWAVE_RETURN_IF_ERROR(ProveRowsAreIndependent(model));
+  return model;
+}
+
+absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
+  properties_ = graph.metadata;
+  HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
+  batch_ = FreeBatch(graph) ? "made free" : "free";
+  head_ = HeadOf(graph, graph.outputs[0].name);
+  if (options.add_softmax && head_ == "logits") {
+    HALFWAVE_RETURN_IF_ERROR(AppendSoftmax(graph));
+    head_ = "softmax (added)";
+  }
+  properties_["halfwave.head"] = head_;
+  properties_["halfwave.batch"] = batch_;
+  HALFWAVE_ASSIGN_OR_RETURN(const ShapeMap shapes, InferShapes(graph));
+  for (GraphValue& output : graph.outputs) output.shape = shapes.at(output.name);
+  inputs_ = graph.inputs;
+  outputs_ = graph.outputs;
+  HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[0]));
+  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, shapes));
+  return absl::OkStatus();
+}
+
+}  // namespace halfwave

@@ -1,0 +1,64 @@
+// A network ready to serve.
+//
+//   HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file, ReadOnnxFile("digits_cnn.onnx"));
+//   HALFWAVE_ASSIGN_OR_RETURN(std::shared_ptr<const Model> model, Model::Create(std::move(file.graph), {}));
+//   Session session(model, /*max_rows=*/32);
+//   std::copy_n(pixels, 64 * rows, session.input(0).begin());
+//   session.Run(rows);
+//   std::span<const float> probabilities = session.output(0, rows);
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/engine/metadata.h"
+#include "model/engine/plan.h"
+#include "model/graph/graph.h"
+
+namespace halfwave {
+
+struct ModelOptions {
+  // Give a model that ends in logits one more output, "probabilities", in front of the others: the softmax of its
+  // first output. No effect on a model that already ends in a softmax or a sigmoid.
+  bool add_softmax = false;
+};
+
+// Immutable and thread-safe; shared by the sessions that run it.
+class Model {
+ public:
+  // Prepares a sorted graph, and lets it prove itself: its self-test, if the metadata hold one, must come out, and a
+  // batch made free (see batch()) must compute rows as they come out alone. INVALID_ARGUMENT, UNIMPLEMENTED (naming
+  // the node) or FAILED_PRECONDITION (the proof failed) say why not.
+  static absl::StatusOr<std::shared_ptr<const Model>> Create(Graph graph, const ModelOptions& options);
+
+  // Names and shapes; dimension 0 is kBatch.
+  const std::vector<GraphValue>& inputs() const { return inputs_; }
+  const std::vector<GraphValue>& outputs() const { return outputs_; }
+  const std::vector<ActivationLayer>& activations() const { return plan_.activations; }
+
+  const ModelMetadata& metadata() const { return metadata_; }
+  // The file's metadata as they are, and in "halfwave.head" and "halfwave.batch" what head() and batch() say.
+  const std::map<std::string, std::string>& properties() const { return properties_; }
+  // What outputs()[0] holds: "softmax", "softmax (added)", "sigmoid" or "logits".
+  const std::string& head() const { return head_; }
+  // "free", or "made free" for a file exported with a fixed batch.
+  const std::string& batch() const { return batch_; }
+
+  const Plan& plan() const { return plan_; }
+
+ private:
+  Model() = default;
+  absl::Status Prepare(Graph graph, const ModelOptions& options);
+
+  std::vector<GraphValue> inputs_;
+  std::vector<GraphValue> outputs_;
+  std::map<std::string, std::string> properties_;
+  ModelMetadata metadata_;
+  std::string head_;
+  std::string batch_;
+  Plan plan_;
+};
+
+}  // namespace halfwave

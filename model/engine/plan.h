@@ -1,0 +1,49 @@
+// What a prepared model consists of: steps in order, and the memory they pass rows through.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model/activity/activity.h"
+#include "model/layers/layer.h"
+#include "model/tensor/layout.h"
+
+namespace halfwave {
+
+// Memory for one value: `elements` floats a row, at `offset` floats a row from the start of a session's memory. Values
+// that are never needed at the same time share it.
+struct Buffer {
+  int64_t elements = 0;
+  int64_t first_step = 0;  // the step that writes it; -1: filled before the first
+  int64_t last_step = 0;   // the last that reads it; the number of steps if it is read after them
+  int64_t offset = 0;
+};
+
+// The activation a step computes, for counting.
+struct ActivationStep {
+  size_t index = 0;  // into Plan::activations
+  RowLayout layout;
+};
+
+struct Step {
+  std::unique_ptr<const Layer> layer;
+  std::vector<size_t> inputs;  // buffers
+  size_t output = 0;           // buffer; may be inputs[0]
+  std::optional<ActivationStep> activation;
+};
+
+struct Plan {
+  std::vector<Step> steps;
+  std::vector<Buffer> buffers;
+  std::vector<size_t> inputs;   // buffers, in the order of the model's inputs
+  std::vector<size_t> outputs;  // buffers, in the order of the model's outputs; row-major
+  std::vector<ActivationLayer> activations;
+  int64_t elements_per_row = 0;  // of a session's memory
+};
+
+// Gives every buffer its offset: buffers whose steps overlap get disjoint memory, each on a cache line for any number
+// of rows. First fit, largest first. Sets elements_per_row.
+void PlaceBuffers(Plan& plan);
+
+}  // namespace halfwave

@@ -1,0 +1,119 @@
+#include "model/engine/proof.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/engine/session.h"
+
+namespace halfwave {
+namespace {
+
+absl::Status SelfTestError(const std::string& what) {
+  return absl::FailedPreconditionError(absl::StrCat("self-test (metadata 'halfwave.selftest'): ", what));
+}
+
+// The rows of a self-test tensor, which must be there and fit the model's.
+absl::StatusOr<const NamedTensor*> FindTensor(const std::map<std::string, NamedTensor>& tensors,
+                                              const GraphValue& value, int64_t rows) {
+  const auto found = tensors.find(value.name);
+  if (found == tensors.end()) return SelfTestError(absl::StrCat("has no values for input '", value.name, "'"));
+  Shape expected = value.shape;
+  expected[0] = rows;
+  if (found->second.shape != expected) {
+    return SelfTestError(absl::StrCat("tensor '", value.name, "' is of shape ", ShapeToString(found->second.shape),
+                                      ", expected ", ShapeToString(expected)));
+  }
+  return &found->second;
+}
+
+absl::Status CompareRows(const std::string& name, int64_t rows, std::span<const float> expected,
+                         std::span<const float> actual) {
+  const size_t elements = expected.size() / rows;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto want = expected.subspan(row * elements, elements);
+    const auto got = actual.subspan(row * elements, elements);
+    if (WithinTolerance(want, got)) continue;
+    size_t worst = 0;
+    for (size_t i = 0; i < elements; ++i) {
+      if (!(std::abs(want[i] - got[i]) <= std::abs(want[worst] - got[worst]))) worst = i;
+    }
+    return SelfTestError(absl::StrCat("output '", name, "', row ", row, ", element ", worst, ": expected ", want[worst],
+                                      ", computed ", got[worst], "; the file was damaged, or uses an operator in a way "
+                                      "this server reads differently"));
+  }
+  return absl::OkStatus();
+}
+
+// Reproducible values between 0 and 1 that differ from row to row.
+void FillWithNoise(std::span<float> values) {
+  uint32_t state = 12345;
+  for (float& value : values) {
+    state = state * 1664525u + 1013904223u;
+    value = static_cast<float>(state >> 8) / static_cast<float>(1 << 24);
+  }
+}
+
+}  // namespace
+
+bool WithinTolerance(std::span<const float> expected, std::span<const float> actual) {
+  float peak = 0;
+  for (const float value : expected) peak = std::max(peak, std::abs(value));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (!(std::abs(expected[i] - actual[i]) <= 1e-5f * peak + 1e-6f)) return false;
+  }
+  return true;
+}
+
+absl::Status ProveSelfTest(const std::shared_ptr<const Model>& model) {
+  if (!model->metadata().self_test) return absl::OkStatus();
+  const SelfTest& test = *model->metadata().self_test;
+  if (test.inputs.empty() || test.outputs.empty()) return SelfTestError("is empty");
+  const int64_t rows = test.inputs.begin()->second.shape[0];
+  Session session(model, rows);
+  for (size_t i = 0; i < model->inputs().size(); ++i) {
+    HALFWAVE_ASSIGN_OR_RETURN(const NamedTensor* tensor, FindTensor(test.inputs, model->inputs()[i], rows));
+    std::copy(tensor->data.begin(), tensor->data.end(), session.input(i).begin());
+  }
+  session.Run(rows);
+  size_t compared = 0;
+  for (size_t i = 0; i < model->outputs().size(); ++i) {
+    const GraphValue& output = model->outputs()[i];
+    if (!test.outputs.contains(output.name)) continue;
+    HALFWAVE_ASSIGN_OR_RETURN(const NamedTensor* tensor, FindTensor(test.outputs, output, rows));
+    HALFWAVE_RETURN_IF_ERROR(CompareRows(output.name, rows, tensor->data, session.output(i, rows)));
+    ++compared;
+  }
+  if (compared != test.outputs.size()) return SelfTestError("expects an output that the model does not have");
+  return absl::OkStatus();
+}
+
+absl::Status ProveRowsAreIndependent(const std::shared_ptr<const Model>& model) {
+  constexpr int64_t kRows = 3;
+  Session together(model, kRows);
+  Session alone(model, 1);
+  for (size_t i = 0; i < model->inputs().size(); ++i) FillWithNoise(together.input(i));
+  together.Run(kRows);
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (size_t i = 0; i < model->inputs().size(); ++i) {
+      std::vector<float> noise(together.input(i).size());
+      FillWithNoise(noise);  // the session may have used its inputs' memory for something else by now
+      const size_t elements = noise.size() / kRows;
+      std::copy_n(noise.begin() + row * elements, elements, alone.input(i).begin());
+    }
+    alone.Run(1);
+    for (size_t i = 0; i < model->outputs().size(); ++i) {
+      const auto expected = alone.output(i, 1);
+      if (!WithinTolerance(expected, together.output(i, kRows).subspan(row * expected.size(), expected.size()))) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "the file was exported for one fixed batch size, and output '", model->outputs()[i].name,
+            "' of a row depends on the other rows of a batch; export it with an open (dynamic) batch dimension"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace halfwave

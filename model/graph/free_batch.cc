@@ -1,0 +1,27 @@
+#include "model/graph/free_batch.h"
+
+namespace halfwave {
+
+bool FreeBatch(Graph& graph) {
+  int64_t fixed = kBatch;
+  for (GraphValue& input : graph.inputs) {
+    if (!input.shape.empty() && input.shape[0] != kBatch) {
+      fixed = input.shape[0];
+      input.shape[0] = kBatch;
+    }
+  }
+  if (fixed == kBatch) return false;
+  for (GraphValue& output : graph.outputs) {
+    if (!output.shape.empty()) output.shape[0] = kBatch;
+  }
+  for (const Node& node : graph.nodes) {
+    if (node.op != "Reshape" || node.inputs.size() != 2) continue;
+    const auto target = graph.constants.find(node.inputs[1]);
+    if (target != graph.constants.end() && !target->second.ints.empty() && target->second.ints[0] == fixed) {
+      target->second.ints[0] = 0;
+    }
+  }
+  return true;
+}
+
+}  // namespace halfwave

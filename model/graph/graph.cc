@@ -1,0 +1,109 @@
+#include "model/graph/graph.h"
+
+#include <deque>
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+
+namespace halfwave {
+namespace {
+
+using Producers = std::unordered_map<std::string, size_t>;
+
+absl::StatusOr<Producers> FindProducers(const Graph& graph) {
+  Producers producers;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    for (const std::string& output : node.outputs) {
+      if (output.empty()) continue;
+      bool fresh = producers.emplace(output, i).second && !graph.constants.contains(output);
+      for (const GraphValue& input : graph.inputs) fresh = fresh && input.name != output;
+      if (!fresh) {
+        return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
+                         absl::StrCat("output '", output, "' is already produced elsewhere; each value needs one source"));
+      }
+    }
+  }
+  return producers;
+}
+
+bool IsSource(const Graph& graph, const std::string& value) {
+  if (value.empty() || graph.constants.contains(value)) return true;
+  for (const GraphValue& input : graph.inputs) {
+    if (input.name == value) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status SortNodes(Graph& graph) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Producers producers, FindProducers(graph));
+  std::vector<std::vector<size_t>> readers(graph.nodes.size());
+  std::vector<size_t> waiting_for(graph.nodes.size(), 0);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::string& input : graph.nodes[i].inputs) {
+      if (IsSource(graph, input)) continue;
+      const auto producer = producers.find(input);
+      if (producer == producers.end()) {
+        return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[i],
+                         absl::StrCat("input '", input, "' is neither an input of the model, nor a weight, nor another "
+                                      "node's output; the file is incomplete"));
+      }
+      readers[producer->second].push_back(i);
+      ++waiting_for[i];
+    }
+  }
+  std::deque<size_t> ready;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (waiting_for[i] == 0) ready.push_back(i);
+  }
+  std::vector<Node> sorted;
+  sorted.reserve(graph.nodes.size());
+  while (!ready.empty()) {
+    const size_t i = ready.front();
+    ready.pop_front();
+    for (const size_t reader : readers[i]) {
+      if (--waiting_for[reader] == 0) ready.push_back(reader);
+    }
+    sorted.push_back(std::move(graph.nodes[i]));
+  }
+  if (sorted.size() != waiting_for.size()) {
+    for (size_t i = 0; i < waiting_for.size(); ++i) {
+      if (waiting_for[i] != 0) {
+        return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[i],
+                         "is part of a cycle; only feed-forward networks can be served");
+      }
+    }
+  }
+  graph.nodes = std::move(sorted);
+  return absl::OkStatus();
+}
+
+absl::Status NodeError(absl::StatusCode code, const Graph& graph, const Node& node, const std::string& what) {
+  return absl::Status(code, absl::StrCat("node '", node.name, "' (", node.op, ", opset ", graph.opset, "): ", what));
+}
+
+bool HasInput(const Node& node, size_t index) { return index < node.inputs.size() && !node.inputs[index].empty(); }
+
+absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, ElementType type,
+                                              const std::string& role) {
+  if (!HasInput(node, index)) {
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, node, absl::StrCat("has no ", role, " (input ", index, ")"));
+  }
+  const auto found = graph.constants.find(node.inputs[index]);
+  if (found == graph.constants.end()) {
+    return NodeError(absl::StatusCode::kUnimplemented, graph, node,
+                     absl::StrCat("its ", role, " '", node.inputs[index],
+                                  "' is computed at run time; only a constant one is supported"));
+  }
+  if (found->second.type != type) {
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
+                     absl::StrCat("its ", role, " '", node.inputs[index], "' holds ",
+                                  type == ElementType::kFloat ? "integers, expected floats" : "floats, expected integers"));
+  }
+  return &found->second;
+}
+
+}  // namespace halfwave

@@ -1,0 +1,21 @@
+#include "model/kernels/dense.h"
+
+#include "Eigen/Core"
+
+namespace halfwave::kernels {
+namespace {
+using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Strided = Eigen::OuterStride<>;
+}  // namespace
+
+void Dense(int64_t rows, int64_t in, int64_t out, const float* x, int64_t x_stride, const float* w, const float* bias,
+           float* y, int64_t y_stride) {
+  const Eigen::Map<const RowMajor, 0, Strided> inputs(x, rows, in, Strided(x_stride));
+  const Eigen::Map<const RowMajor> weights(w, in, out);
+  const Eigen::Map<const Eigen::RowVectorXf> biases(bias, out);
+  Eigen::Map<RowMajor, 0, Strided> outputs(y, rows, out, Strided(y_stride));
+  outputs.rowwise() = biases;
+  outputs.noalias() += inputs * weights;
+}
+
+}  // namespace halfwave::kernels

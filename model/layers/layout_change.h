@@ -1,0 +1,20 @@
+#pragma once
+
+#include "model/kernels/transpose.h"
+#include "model/layers/layer.h"
+
+namespace halfwave {
+
+// Reorders each row from [rows, columns] to [columns, rows]: between row-major and channels-last.
+class LayoutChange : public Layer {
+ public:
+  LayoutChange(int64_t rows, int64_t columns) : rows_(rows), columns_(columns) {}
+  void Run(const LayerCall& call) const override {
+    kernels::TransposeImages(call.rows, rows_, columns_, call.inputs[0], call.output);
+  }
+
+ private:
+  int64_t rows_, columns_;
+};
+
+}  // namespace halfwave

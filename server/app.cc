@@ -1,0 +1,99 @@
+#include "server/app.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "server/log/log.h"
+#include "server/version.h"
+
+namespace halfwave {
+namespace {
+
+RepositoryOptions ToRepositoryOptions(const Options& options) {
+  RepositoryOptions repository;
+  repository.path = options.model;
+  repository.add_softmax = options.add_softmax;
+  repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
+  SchedulerOptions& scheduler = repository.version.scheduler;
+  scheduler.slots = options.workers > 0 ? static_cast<size_t>(options.workers)
+                                        : std::max(1u, std::thread::hardware_concurrency());
+  scheduler.max_batch_rows = options.max_batch_rows;
+  scheduler.max_queue_rows = options.max_queue_rows;
+  scheduler.max_queue_bytes = static_cast<size_t>(options.max_queue_bytes);
+  return repository;
+}
+
+}  // namespace
+
+App::~App() { Stop(); }
+
+absl::Status App::Start() {
+  HALFWAVE_ASSIGN_OR_RETURN(repository_, Repository::Load(ToRepositoryOptions(options_), metrics_));
+  HALFWAVE_RETURN_IF_ERROR(StartGrpc());
+  http_ = std::make_unique<HttpServer>(HttpServer::Handlers{
+      .metrics = [this] { return metrics_.Serialize(); }, .ready = [this] { return ready_.load(); }});
+  HALFWAVE_ASSIGN_OR_RETURN(const Address address, ParseAddress("http", options_.http));
+  HALFWAVE_RETURN_IF_ERROR(http_->Start(address.host, address.port));
+  SetReady(true);
+  LogInfo("ready", {{"version", kVersion},
+                    {"grpc_port", absl::StrCat(grpc_port_)},
+                    {"http_port", absl::StrCat(http_->port())}});
+  return absl::OkStatus();
+}
+
+absl::Status App::StartGrpc() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  const ServiceContext context{*repository_, metrics_, [this] { return ready_.load(); }};
+  inference_service_ = std::make_unique<InferenceService>(context);
+  health_service_ = std::make_unique<NeuronHealthService>(context);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(options_.grpc, grpc::InsecureServerCredentials(), &grpc_port_);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else two servers would share the port unawares
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  builder.SetMaxSendMessageSize(-1);
+  builder.RegisterService(inference_service_.get());
+  builder.RegisterService(health_service_.get());
+  driver_ = std::make_unique<InferenceDriver>(
+      InferenceDriver::Options{.allow_non_finite = options_.allow_non_finite}, context, *inference_service_,
+      builder.AddCompletionQueue());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || grpc_port_ == 0) {
+    server_.reset();
+    driver_.reset();
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot listen for gRPC on ", options_.grpc,
+                     "; the port is in use or the address is not this machine's: choose another with --grpc"));
+  }
+  driver_->Start();
+  return absl::OkStatus();
+}
+
+void App::SetReady(bool ready) {
+  ready_ = ready;
+  metrics_.SetReady(ready);
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  health->SetServingStatus("", ready);
+  for (const std::string& name : repository_->names()) {
+    health->SetServingStatus(name, ready && repository_->Find(name, "").ok());
+  }
+}
+
+void App::Stop() {
+  if (server_ != nullptr) {
+    SetReady(false);
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(options_.drain_seconds));
+    repository_->Drain();
+    driver_->Stop();
+    server_.reset();
+  }
+  if (http_ != nullptr) http_->Stop();
+}
+
+}  // namespace halfwave

@@ -1,0 +1,113 @@
+#include "server/repository/model_version.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace halfwave {
+namespace {
+
+class InferenceTask : public Task {
+ public:
+  explicit InferenceTask(InferenceRequest request) : request_(std::move(request)) {}
+
+  int64_t rows() const override { return request_.rows; }
+  size_t bytes() const override { return request_.bytes; }
+  absl::Time deadline() const override { return request_.deadline; }
+  bool cancelled() const override { return request_.cancelled != nullptr && request_.cancelled->load(); }
+  void Fail(const absl::Status& status) override { std::move(request_.done)(status); }
+
+  InferenceRequest& request() { return request_; }
+
+ private:
+  InferenceRequest request_;
+};
+
+InferenceRequest& RequestOf(const std::unique_ptr<Task>& task) {
+  return static_cast<InferenceTask&>(*task).request();
+}
+
+// Copies the rows of all requests of the batch into the session. Returns their number.
+int64_t Gather(std::span<const std::unique_ptr<Task>> batch, Session& session, std::vector<uint8_t>& skip) {
+  int64_t rows = 0;
+  for (const auto& task : batch) {
+    const InferenceRequest& request = RequestOf(task);
+    for (size_t i = 0; i < request.inputs.size(); ++i) {
+      const int64_t elements = RowElements(session.model().inputs()[i].shape);
+      std::memcpy(session.input(i).data() + rows * elements, request.inputs[i],
+                  request.rows * elements * sizeof(float));
+    }
+    std::fill_n(skip.begin() + rows, request.rows, request.finite ? 0 : 1);
+    rows += request.rows;
+  }
+  return rows;
+}
+
+}  // namespace
+
+ModelVersion::ModelVersion(std::string name, std::string version, std::string sha256,
+                           std::shared_ptr<const Model> model, const ModelVersionOptions& options, Metrics& metrics)
+    : name_(std::move(name)),
+      version_(std::move(version)),
+      sha256_(std::move(sha256)),
+      model_(std::move(model)),
+      max_batch_rows_(options.scheduler.max_batch_rows),
+      monitor_(model_->activations(), options.activity_window),
+      metrics_(metrics.AddModel({.model = name_,
+                                 .version = version_,
+                                 .sha256 = sha256_,
+                                 .head = model_->head(),
+                                 .batch = model_->batch(),
+                                 .queue_depth = [this] { return scheduler_.depth(); },
+                                 .activity = [this] { return monitor_.Snapshot(); }})),
+      slots_(MakeSlots(model_, options.scheduler)),
+      scheduler_(options.scheduler, [this](size_t slot, auto batch) { Execute(slots_[slot], batch); }) {}
+
+std::vector<ModelVersion::Slot> ModelVersion::MakeSlots(const std::shared_ptr<const Model>& model,
+                                                        const SchedulerOptions& options) {
+  std::vector<Slot> slots(options.slots);
+  for (Slot& slot : slots) {
+    slot.session = std::make_unique<Session>(model, options.max_batch_rows);
+    slot.skip.resize(options.max_batch_rows);
+    slot.outputs.resize(model->outputs().size());
+  }
+  return slots;
+}
+
+std::map<std::string, std::string> ModelVersion::Properties() const {
+  std::map<std::string, std::string> properties = model_->properties();
+  properties["halfwave.sha256"] = sha256_;
+  properties["halfwave.max_batch_rows"] = absl::StrCat(max_batch_rows_);
+  return properties;
+}
+
+absl::Status ModelVersion::Submit(InferenceRequest request) {
+  std::unique_ptr<Task> task = std::make_unique<InferenceTask>(std::move(request));
+  return scheduler_.Schedule(task);
+}
+
+void ModelVersion::Execute(Slot& slot, std::span<const std::unique_ptr<Task>> batch) {
+  const absl::Time start = absl::Now();
+  const int64_t rows = Gather(batch, *slot.session, slot.skip);
+  slot.session->Run(rows, slot.skip);
+  const absl::Duration compute = absl::Now() - start;
+
+  int64_t first = 0;
+  for (const auto& task : batch) {
+    InferenceRequest& request = RequestOf(task);
+    for (size_t i = 0; i < slot.outputs.size(); ++i) {
+      const int64_t elements = RowElements(model_->outputs()[i].shape);
+      slot.outputs[i] = slot.session->output(i, rows).subspan(first * elements, request.rows * elements);
+    }
+    first += request.rows;
+    std::move(request.done)(InferenceRequest::Outputs(slot.outputs));
+  }
+  // Nobody waits any more for what follows.
+  for (const auto& task : batch) metrics_->ObserveQueue(start - task->scheduled_at);
+  metrics_->ObserveBatch(rows, compute);
+  monitor_.Record(slot.session->activity());
+}
+
+}  // namespace halfwave

@@ -1,0 +1,84 @@
+// One version of one model, ready to answer: its sessions, the scheduler in front of them, and what its units did.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "model/activity/monitor.h"
+#include "model/engine/model.h"
+#include "model/engine/session.h"
+#include "server/batching/scheduler.h"
+#include "server/metrics/metrics.h"
+
+namespace halfwave {
+
+// The rows of one request, checked. What the pointers point to stays put until `done` has been called.
+struct InferenceRequest {
+  int64_t rows = 0;                 // 1 to max_batch_rows
+  std::vector<const char*> inputs;  // per input of the model: rows * elements floats, row-major, not aligned
+  size_t bytes = 0;                 // of all inputs
+  bool finite = true;               // false: served, but not counted
+  absl::Time deadline = absl::InfiniteFuture();
+  const std::atomic<bool>* cancelled = nullptr;  // may turn true at any time
+
+  // Called exactly once, from any thread. On OK the spans, one per output of the model and `rows` rows each, are valid
+  // during the call only.
+  using Outputs = std::span<const std::span<const float>>;
+  absl::AnyInvocable<void(absl::StatusOr<Outputs>) &&> done;
+};
+
+struct ModelVersionOptions {
+  SchedulerOptions scheduler;
+  uint64_t activity_window = 10'000;
+};
+
+// Thread-safe.
+class ModelVersion {
+ public:
+  // Registers itself with `metrics`, which must outlive it and must not be scraped after it is gone.
+  ModelVersion(std::string name, std::string version, std::string sha256, std::shared_ptr<const Model> model,
+               const ModelVersionOptions& options, Metrics& metrics);
+
+  const std::string& name() const { return name_; }
+  const std::string& version() const { return version_; }
+  const Model& model() const { return *model_; }
+  int64_t max_batch_rows() const { return max_batch_rows_; }
+  // The model's properties with those that depend on the server.
+  std::map<std::string, std::string> Properties() const;
+  ActivitySnapshot Activity() const { return monitor_.Snapshot(); }
+
+  // Accepts a request for the next batch; see Scheduler::Schedule. On an error `done` has not been called and never
+  // will be. Nothing runs before Flush.
+  absl::Status Submit(InferenceRequest request);
+  void Flush() { scheduler_.Flush(); }
+
+  // Answers what was accepted and refuses what comes. Idempotent.
+  void Drain() { scheduler_.Drain(); }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Session> session;
+    std::vector<uint8_t> skip;  // per row: not finite, do not count
+    std::vector<std::span<const float>> outputs;
+  };
+
+  static std::vector<Slot> MakeSlots(const std::shared_ptr<const Model>& model, const SchedulerOptions& options);
+  void Execute(Slot& slot, std::span<const std::unique_ptr<Task>> batch);
+
+  const std::string name_;
+  const std::string version_;
+  const std::string sha256_;
+  const std::shared_ptr<const Model> model_;
+  const int64_t max_batch_rows_;
+  ActivityMonitor monitor_;
+  ModelMetrics* metrics_;
+  std::vector<Slot> slots_;
+  Scheduler scheduler_;  // last: its threads use the others
+};
+
+}  // namespace halfwave

@@ -1,0 +1,144 @@
+#include "server/rpc/services.h"
+
+#include <utility>
+
+#include "server/log/log.h"
+#include "server/rpc/status.h"
+#include "server/version.h"
+
+namespace halfwave {
+namespace {
+
+// Runs a synchronous method: times it, counts its outcome, logs its failure.
+template <typename Body>
+grpc::Status Answer(const ServiceContext& context, Method method, Body body) {
+  const absl::Time start = absl::Now();
+  const absl::Status status = body();
+  if (!status.ok()) {
+    LogWarning("request_failed", {{"method", kMethodNames[static_cast<size_t>(method)]},
+                                  {"code", absl::StatusCodeToString(status.code())},
+                                  {"error", std::string(status.message())}});
+  }
+  context.metrics.ObserveRequest(method, status.code(), absl::Now() - start);
+  return ToGrpcStatus(status);
+}
+
+void Describe(const GraphValue& value, inference::ModelMetadataResponse::TensorMetadata* out) {
+  out->set_name(value.name);
+  out->set_datatype("FP32");
+  out->mutable_shape()->Add(value.shape.begin(), value.shape.end());
+}
+
+v1::LayerHealth::Family ToProto(ActivationFamily family) {
+  switch (family) {
+    case ActivationFamily::kRectifier:
+      return v1::LayerHealth::RECTIFIER;
+    case ActivationFamily::kLeaky:
+      return v1::LayerHealth::LEAKY;
+    case ActivationFamily::kSaturating:
+      return v1::LayerHealth::SATURATING;
+  }
+  return v1::LayerHealth::FAMILY_UNSPECIFIED;
+}
+
+}  // namespace
+
+grpc::Status InferenceService::ServerLive(grpc::ServerContext*, const inference::ServerLiveRequest*,
+                                          inference::ServerLiveResponse* response) {
+  return Answer(context_, Method::kServerLive, [&] {
+    response->set_live(true);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status InferenceService::ServerReady(grpc::ServerContext*, const inference::ServerReadyRequest*,
+                                           inference::ServerReadyResponse* response) {
+  return Answer(context_, Method::kServerReady, [&] {
+    response->set_ready(context_.ready());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status InferenceService::ModelReady(grpc::ServerContext*, const inference::ModelReadyRequest* request,
+                                          inference::ModelReadyResponse* response) {
+  return Answer(context_, Method::kModelReady, [&] {
+    const auto found = context_.repository.Find(request->name(), request->version());
+    if (absl::IsNotFound(found.status())) return found.status();
+    response->set_ready(found.ok() && context_.ready());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status InferenceService::ServerMetadata(grpc::ServerContext*, const inference::ServerMetadataRequest*,
+                                              inference::ServerMetadataResponse* response) {
+  return Answer(context_, Method::kServerMetadata, [&] {
+    response->set_name("halfwave");
+    response->set_version(kVersion);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status InferenceService::ModelMetadata(grpc::ServerContext*, const inference::ModelMetadataRequest* request,
+                                             inference::ModelMetadataResponse* response) {
+  return Answer(context_, Method::kModelMetadata, [&] {
+    const auto found = context_.repository.Find(request->name(), request->version());
+    if (!found.ok()) return found.status();
+    const ModelVersion& version = **found;
+    response->set_name(version.name());
+    response->add_versions(version.version());
+    response->set_platform("onnx_onnxv1");
+    for (const GraphValue& input : version.model().inputs()) Describe(input, response->add_inputs());
+    for (const GraphValue& output : version.model().outputs()) Describe(output, response->add_outputs());
+    for (auto& [key, value] : version.Properties()) (*response->mutable_properties())[key] = value;
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status InferenceService::RepositoryIndex(grpc::ServerContext*, const inference::RepositoryIndexRequest* request,
+                                               inference::RepositoryIndexResponse* response) {
+  return Answer(context_, Method::kRepositoryIndex, [&] {
+    for (const std::string& name : context_.repository.names()) {
+      const auto found = context_.repository.Find(name, "");
+      if (request->ready() && !found.ok()) continue;
+      auto* model = response->add_models();
+      model->set_name(name);
+      model->set_version(found.ok() ? (*found)->version() : "");
+      model->set_state(found.ok() ? "READY" : "UNAVAILABLE");
+      if (!found.ok()) model->set_reason(std::string(found.status().message()));
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status NeuronHealthService::GetHealth(grpc::ServerContext*, const v1::GetHealthRequest* request,
+                                            v1::GetHealthResponse* response) {
+  return Answer(context_, Method::kGetHealth, [&] {
+    const auto found = context_.repository.Find(request->model_name(), request->model_version());
+    if (!found.ok()) return found.status();
+    const ActivitySnapshot activity = (*found)->Activity();
+    response->set_model_name((*found)->name());
+    response->set_model_version((*found)->version());
+    response->set_window_samples(activity.window_size);
+    response->set_samples_seen(activity.samples);
+    response->set_samples_not_counted(activity.samples_not_counted);
+    for (const LayerHealth& health : Summarize(activity)) {
+      v1::LayerHealth* layer = response->add_layers();
+      layer->set_name(health.layer.name);
+      layer->set_activation(health.layer.op);
+      layer->set_family(ToProto(health.layer.family));
+      layer->set_units(health.layer.units);
+      layer->set_window_samples_seen(activity.window_samples);
+      layer->set_window_full(activity.window_full);
+      layer->set_silent_units(health.silent_units);
+      layer->set_always_on_units(health.always_on_units);
+      layer->set_sparsity(health.sparsity);
+      layer->set_activity(health.activity);
+      layer->set_saturated(health.saturated);
+      layer->set_silent_activity_bound(SilentActivityBound(activity));
+      layer->set_feature_maps(health.layer.feature_maps);
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace halfwave
