@@ -15,14 +15,18 @@
 namespace halfwave {
 namespace {
 
+constexpr std::chrono::seconds kTimeForLastAnswers(2);
+constexpr absl::Duration kQuiet = absl::Milliseconds(50);
+constexpr absl::Duration kLongestWaitForQuiet = absl::Seconds(1);
+
 RepositoryOptions ToRepositoryOptions(const Options& options) {
   RepositoryOptions repository;
   repository.path = options.model;
   repository.add_softmax = options.add_softmax;
   repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
   SchedulerOptions& scheduler = repository.version.scheduler;
-  scheduler.slots = options.workers > 0 ? static_cast<size_t>(options.workers)
-                                        : std::max(1u, std::thread::hardware_concurrency());
+  scheduler.slots =
+      options.workers > 0 ? static_cast<size_t>(options.workers) : std::max(1u, std::thread::hardware_concurrency());
   scheduler.max_batch_rows = options.max_batch_rows;
   scheduler.max_queue_rows = options.max_queue_rows;
   scheduler.max_queue_bytes = static_cast<size_t>(options.max_queue_bytes);
@@ -36,14 +40,13 @@ App::~App() { Stop(); }
 absl::Status App::Start() {
   HALFWAVE_ASSIGN_OR_RETURN(repository_, Repository::Load(ToRepositoryOptions(options_), metrics_));
   HALFWAVE_RETURN_IF_ERROR(StartGrpc());
-  http_ = std::make_unique<HttpServer>(HttpServer::Handlers{
-      .metrics = [this] { return metrics_.Serialize(); }, .ready = [this] { return ready_.load(); }});
+  http_ = std::make_unique<HttpServer>(
+      HttpServer::Handlers{.metrics = [this] { return MetricsText(); }, .ready = [this] { return ready_.load(); }});
   HALFWAVE_ASSIGN_OR_RETURN(const Address address, ParseAddress("http", options_.http));
   HALFWAVE_RETURN_IF_ERROR(http_->Start(address.host, address.port));
   SetReady(true);
-  LogInfo("ready", {{"version", kVersion},
-                    {"grpc_port", absl::StrCat(grpc_port_)},
-                    {"http_port", absl::StrCat(http_->port())}});
+  LogInfo("ready",
+          {{"version", kVersion}, {"grpc_port", absl::StrCat(grpc_port_)}, {"http_port", absl::StrCat(http_->port())}});
   return absl::OkStatus();
 }
 
@@ -60,9 +63,8 @@ absl::Status App::StartGrpc() {
   builder.SetMaxSendMessageSize(-1);
   builder.RegisterService(inference_service_.get());
   builder.RegisterService(health_service_.get());
-  driver_ = std::make_unique<InferenceDriver>(
-      InferenceDriver::Options{.allow_non_finite = options_.allow_non_finite}, context, *inference_service_,
-      builder.AddCompletionQueue());
+  driver_ = std::make_unique<InferenceDriver>(InferenceDriver::Options{.allow_non_finite = options_.allow_non_finite},
+                                              context, *inference_service_, builder.AddCompletionQueue());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || grpc_port_ == 0) {
     server_.reset();
@@ -85,11 +87,24 @@ void App::SetReady(bool ready) {
   }
 }
 
+// gRPC cancels, without a word, calls that arrive while it shuts down. Until then they are answered UNAVAILABLE, which
+// sends clients elsewhere; so the shutdown waits for a moment in which nobody calls.
+void App::WaitUntilClientsHaveGone() {
+  const absl::Time deadline = absl::Now() + kLongestWaitForQuiet;
+  uint64_t before = 0;
+  do {
+    before = driver_->arrivals();
+    absl::SleepFor(kQuiet);
+  } while (driver_->arrivals() != before && absl::Now() < deadline);
+}
+
 void App::Stop() {
   if (server_ != nullptr) {
     SetReady(false);
-    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(options_.drain_seconds));
-    repository_->Drain();
+    repository_->Drain(absl::Now() + absl::Seconds(options_.drain_seconds));
+    WaitUntilClientsHaveGone();
+    // All that is left are answers on their way out, and streams such as a health watch that never end by themselves.
+    server_->Shutdown(std::chrono::system_clock::now() + kTimeForLastAnswers);
     driver_->Stop();
     server_.reset();
   }

@@ -32,8 +32,12 @@ class App {
   int grpc_port() const { return grpc_port_; }
   int http_port() const { return http_ ? http_->port() : 0; }
 
+  // What /metrics shows, also once the ports are closed.
+  std::string MetricsText() const { return metrics_.Serialize(); }
+
  private:
   absl::Status StartGrpc();
+  void WaitUntilClientsHaveGone();
   void SetReady(bool ready);
 
   const Options options_;

@@ -1,8 +1,11 @@
 #include "server/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <iostream>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +26,19 @@ std::string EnvironmentName(const std::string& option) {
   std::string name = "HALFWAVE_";
   for (const char c : option) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
+}
+
+// The arguments as the library wants them, last one first. What the environment sets comes before what was typed, so
+// that a flag wins over the environment; the file only fills in what neither has set.
+std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (const CLI::Option* option : app.get_options()) {
+    const char* value = option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
+    if (value != nullptr && *value != '\0') arguments.push_back(absl::StrCat(option->get_name(), "=", value));
+  }
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
 }
 
 }  // namespace
@@ -59,15 +75,16 @@ absl::StatusOr<Address> ParseAddress(const std::string& option, const std::strin
 ParsedOptions ParseOptions(int argc, const char* const* argv) {
   ParsedOptions parsed;
   Options& options = parsed.options;
-  CLI::App app("halfwave-server: serves ReLU networks from ONNX files over gRPC, and tells what their units do.\n"
-               "Each option can also be set by its environment variable, or in a TOML file named by --config;\n"
-               "a flag wins over the environment, the environment over the file.",
-               "halfwave-server");
+  CLI::App app(
+      "halfwave-server: serves ReLU networks from ONNX files over gRPC, and tells what their units do.\n"
+      "Each option can also be set by its environment variable, or in a TOML file named by --config;\n"
+      "a flag wins over the environment, the environment over the file.",
+      "halfwave-server");
   const auto option = [&](const std::string& name, auto& value, const std::string& help) {
-    app.add_option("--" + name, value, help)->envname(EnvironmentName(name))->capture_default_str();
+    app.add_option("--" + name, value, help)->envname(EnvironmentName(name))->capture_default_str()->take_last();
   };
   const auto flag = [&](const std::string& name, bool& value, const std::string& help) {
-    app.add_flag("--" + name, value, help)->envname(EnvironmentName(name));
+    app.add_flag("--" + name, value, help)->envname(EnvironmentName(name))->take_last();
   };
   option("model", options.model,
          "An ONNX file, served under its name without .onnx, or a folder of them; none: the built-in digits model");
@@ -84,11 +101,11 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   option("activity-window", options.activity_window,
          "Samples over which units are watched; fewer say nothing about dead units yet");
   option("drain-seconds", options.drain_seconds, "The longest to finish accepted work after SIGTERM");
-  app.set_config("--config", "", "A TOML file with any of these options")->envname("HALFWAVE_CONFIG");
+  app.set_config("--config", "", "A TOML file with any of these options")->envname("HALFWAVE_CONFIG")->take_last();
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.set_version_flag("--version", absl::StrCat("halfwave-server ", kVersion, " (", kCompiler, ")"));
   try {
-    app.parse(argc, argv);
+    app.parse(WithEnvironment(app, argc, argv));
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
     return parsed;

@@ -19,8 +19,8 @@ struct ActivationLayer {
   std::string name;  // of the node
   std::string op;    // "Relu", "Elu", ...
   ActivationFamily family = ActivationFamily::kRectifier;
-  int64_t units = 0;     // channels of the tensor that enters it
-  int64_t elements = 0;  // of one row of that tensor: units times positions
+  int64_t units = 0;          // channels of the tensor that enters it
+  int64_t elements = 0;       // of one row of that tensor: units times positions
   bool feature_maps = false;  // each unit is a map with several positions or comes from a convolution
 };
 

@@ -20,11 +20,12 @@ ActivityMonitor::ActivityMonitor(const std::vector<ActivationLayer>& layers, uin
 }
 
 void ActivityMonitor::Record(const BatchActivity& batch) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   samples_not_counted_ += batch.samples_not_counted;
   if (batch.samples == 0) return;
-  if (ring_samples_[current_] >= sub_window_) Rotate();
+  if (ring_samples_[current_] >= sub_window_) current_ = (current_ + 1) % ring_samples_.size();
   samples_ += batch.samples;
+  window_samples_ += batch.samples;
   ring_samples_[current_] += batch.samples;
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
@@ -39,24 +40,27 @@ void ActivityMonitor::Record(const BatchActivity& batch) {
     layer.ring_saturated[current_] += counts.saturated;
     layer.total_zeros += counts.zeros;
   }
+  DropWhatIsTooOld();
 }
 
-// The slot after the newest holds the oldest sub-window, which makes room.
-void ActivityMonitor::Rotate() {
-  current_ = (current_ + 1) % ring_samples_.size();
-  ring_samples_[current_] = 0;
-  for (Layer& layer : layers_) {
-    std::fill(layer.ring_active[current_].begin(), layer.ring_active[current_].end(), 0);
-    layer.ring_zeros[current_] = 0;
-    layer.ring_saturated[current_] = 0;
+void ActivityMonitor::DropWhatIsTooOld() {
+  while (oldest_ != current_ && window_samples_ - ring_samples_[oldest_] >= window_) {
+    window_samples_ -= ring_samples_[oldest_];
+    ring_samples_[oldest_] = 0;
+    for (Layer& layer : layers_) {
+      std::fill(layer.ring_active[oldest_].begin(), layer.ring_active[oldest_].end(), 0);
+      layer.ring_zeros[oldest_] = 0;
+      layer.ring_saturated[oldest_] = 0;
+    }
+    oldest_ = (oldest_ + 1) % ring_samples_.size();
   }
 }
 
 ActivitySnapshot ActivityMonitor::Snapshot() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   ActivitySnapshot snapshot;
   snapshot.window_size = window_;
-  snapshot.window_samples = std::accumulate(ring_samples_.begin(), ring_samples_.end(), uint64_t{0});
+  snapshot.window_samples = window_samples_;
   snapshot.window_full = snapshot.window_samples >= window_;
   snapshot.samples = samples_;
   snapshot.samples_not_counted = samples_not_counted_;

@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "model/activity/activity.h"
+#include "model/base/mutex.h"
 
 namespace halfwave {
 
 // One layer at one moment. Per-unit vectors have one entry per unit.
 struct LayerSnapshot {
   ActivationLayer layer;
-  std::vector<uint64_t> window_active;        // samples of the window on which the unit was active
+  std::vector<uint64_t> window_active;         // samples of the window on which the unit was active
   std::vector<uint64_t> samples_since_active;  // counted samples since then; all of them if it never was
   uint64_t window_zeros = 0;
   uint64_t window_saturated = 0;
@@ -27,7 +27,7 @@ struct LayerSnapshot {
 
 struct ActivitySnapshot {
   uint64_t window_size = 0;     // W: the samples a window must hold to be full
-  uint64_t window_samples = 0;  // in the window now; at most 1.1 W, or one batch more
+  uint64_t window_samples = 0;  // in the window now; from W to 1.1 W and a batch, once full
   bool window_full = false;
   uint64_t samples = 0;  // counted since the start
   uint64_t samples_not_counted = 0;
@@ -35,7 +35,7 @@ struct ActivitySnapshot {
 };
 
 // Thread-safe. The window is a ring of sub-windows of W / 10 samples; a batch belongs to one of them, and the oldest is
-// dropped when it is no longer needed to hold W samples.
+// dropped as soon as the others hold W samples.
 class ActivityMonitor {
  public:
   // window: W, at least 1.
@@ -59,14 +59,17 @@ class ActivityMonitor {
     uint64_t total_zeros = 0;
   };
 
-  void Rotate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropWhatIsTooOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t window_;
   const uint64_t sub_window_;  // samples after which the ring moves on
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Layer> layers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint64_t> ring_samples_ ABSL_GUARDED_BY(mutex_);  // per sub-window, the newest at current_
+  // Per sub-window; in use are those from oldest_ to current_, in a circle. Ten full ones hold W, so eleven suffice.
+  std::vector<uint64_t> ring_samples_ ABSL_GUARDED_BY(mutex_);
+  size_t oldest_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t current_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t window_samples_ ABSL_GUARDED_BY(mutex_) = 0;  // the sum of ring_samples_
   uint64_t samples_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t samples_not_counted_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define HALFWAVE_RETURN_IF_ERROR(expression)            \
-  do {                                                  \
-    absl::Status halfwave_status_ = (expression);       \
+#define HALFWAVE_RETURN_IF_ERROR(expression)             \
+  do {                                                   \
+    absl::Status halfwave_status_ = (expression);        \
     if (!halfwave_status_.ok()) return halfwave_status_; \
   } while (false)
 

@@ -71,9 +71,9 @@ class Builder {
   const Node* node_ = nullptr;
   Plan plan_;
   std::map<std::string, Value> values_;
-  std::map<std::string, int64_t> reads_;   // by value: how often nodes and the model's outputs read it
-  std::vector<int64_t> pending_reads_;     // by buffer: reads still to come
-  std::vector<bool> is_input_;             // by buffer: filled by the caller, never overwritten
+  std::map<std::string, int64_t> reads_;  // by value: how often nodes and the model's outputs read it
+  std::vector<int64_t> pending_reads_;    // by buffer: reads still to come
+  std::vector<bool> is_input_;            // by buffer: filled by the caller, never overwritten
 };
 
 size_t Builder::NewBuffer(int64_t elements, int64_t first_step) {
@@ -105,8 +105,7 @@ Value Builder::ToLayout(const Value& value, bool channels_last) {
   return result;
 }
 
-size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs,
-                        int64_t output_elements) {
+size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, int64_t output_elements) {
   Step step;
   for (const Value& input : inputs) {
     step.inputs.push_back(input.buffer);
@@ -135,8 +134,7 @@ void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& in
 
 void Builder::Alias(const Value& input) {
   // Behind a change of shape the layout is row-major, whatever it was called before.
-  Define(node_->outputs[0],
-         {input.buffer, output_shape(), input.channels_last && output_shape() == input.shape});
+  Define(node_->outputs[0], {input.buffer, output_shape(), input.channels_last && output_shape() == input.shape});
 }
 
 // --- operators -------------------------------------------------------------------------------------------------------
@@ -180,9 +178,9 @@ absl::Status LowerMatMul(Builder& builder) {
   const Value input = builder.TakeRowMajor(0);
   const int64_t in = weights->shape[0];
   const int64_t out = weights->shape[1];
-  builder.Emit(std::make_unique<Dense>(RowElements(input.shape) / in, in, out, weights->floats,
-                                       std::vector<float>(out, 0.0f)),
-               {input}, false);
+  builder.Emit(
+      std::make_unique<Dense>(RowElements(input.shape) / in, in, out, weights->floats, std::vector<float>(out, 0.0f)),
+      {input}, false);
   return absl::OkStatus();
 }
 
@@ -217,8 +215,8 @@ absl::Status LowerBatchNormalization(Builder& builder) {
     const double factor = gamma->floats[i] / deviation;
     if (!std::isfinite(factor)) {
       return NodeError(absl::StatusCode::kInvalidArgument, builder.graph(), builder.node(),
-                       absl::StrCat("variance ", variance->floats[i], " of channel ", i,
-                                    " with epsilon ", epsilon, " has no positive square root"));
+                       absl::StrCat("variance ", variance->floats[i], " of channel ", i, " with epsilon ", epsilon,
+                                    " has no positive square root"));
     }
     scale.push_back(static_cast<float>(factor));
     shift.push_back(static_cast<float>(beta->floats[i] - mean->floats[i] * factor));
@@ -232,8 +230,7 @@ absl::Status LowerBatchNormalization(Builder& builder) {
                        int64_t rows, int64_t elements, const float* x, float* y) {
     kernels::ScaleRows(rows, elements, scale.data(), shift.data(), x, y);
   };
-  builder.Emit(std::make_unique<RowWise>(RowElements(input.shape), std::move(normalize)), {input},
-               input.channels_last);
+  builder.Emit(std::make_unique<RowWise>(RowElements(input.shape), std::move(normalize)), {input}, input.channels_last);
   return absl::OkStatus();
 }
 
@@ -274,8 +271,8 @@ absl::Status LowerConv(Builder& builder) {
 }
 
 absl::StatusOr<kernels::Window2d> PoolWindow(Builder& builder, const Value& input) {
-  HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(builder.graph(), builder.node(),
-                                                               std::span(input.shape).subspan(2), {}));
+  HALFWAVE_ASSIGN_OR_RETURN(const Window window,
+                            ResolveWindow(builder.graph(), builder.node(), std::span(input.shape).subspan(2), {}));
   return ToWindow2d(window, input.shape);
 }
 
@@ -340,9 +337,8 @@ absl::Status LowerRelu(Builder& builder) {
 
 absl::Status LowerLeakyRelu(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 0.01f));
-  return LowerActivation(builder, ActivationFamily::kLeaky, [=](int64_t count, const float* x, float* y) {
-    kernels::LeakyRelu(count, alpha, x, y);
-  });
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::LeakyRelu(count, alpha, x, y); });
 }
 
 absl::Status LowerElu(Builder& builder) {

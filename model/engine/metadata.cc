@@ -15,6 +15,8 @@
 namespace halfwave {
 namespace {
 
+constexpr int64_t kMaxSelfTestRows = 1024;
+
 using Properties = std::map<std::string, std::string>;
 using Json = nlohmann::json;
 
@@ -88,7 +90,8 @@ absl::StatusOr<std::optional<ImageInput>> ReadImage(const Properties& properties
   }
   if (scale.size() != 1) return BadValue("halfwave.input.scale", "one number", properties.at("halfwave.input.scale"));
   image.scale = scale[0];
-  for (const auto& [key, values] : {std::pair("halfwave.input.mean", &image.mean), {"halfwave.input.std", &image.std}}) {
+  for (const auto& [key, values] :
+       {std::pair("halfwave.input.mean", &image.mean), {"halfwave.input.std", &image.std}}) {
     if (values->size() > 1 && values->size() != static_cast<size_t>(image.channels)) {
       return BadValue(key, absl::StrCat("one number, or one for each of the ", image.channels, " channels"),
                       properties.at(key));
@@ -123,8 +126,13 @@ absl::StatusOr<NamedTensor> ReadTensor(const std::string& name, const Json& json
   }
   NamedTensor tensor{json["shape"].get<Shape>(), json["data"].get<std::vector<float>>()};
   const auto count = NumElements(tensor.shape);
-  if (tensor.shape.empty() || tensor.shape[0] < 1 || !count || *count != static_cast<int64_t>(tensor.data.size())) {
-    return bad(absl::StrCat("shape ", ShapeToString(tensor.shape), " does not fit ", tensor.data.size(), " numbers"));
+  const bool finite =
+      std::all_of(tensor.data.begin(), tensor.data.end(), [](float value) { return std::isfinite(value); });
+  if (!finite) return bad("holds a number that float32 cannot");
+  if (tensor.data.empty() || tensor.shape.empty() || tensor.shape[0] < 1 || tensor.shape[0] > kMaxSelfTestRows ||
+      !count || *count != static_cast<int64_t>(tensor.data.size())) {
+    return bad(absl::StrCat("shape ", ShapeToString(tensor.shape), " does not fit ", tensor.data.size(),
+                            " numbers, or has more than ", kMaxSelfTestRows, " rows"));
   }
   return tensor;
 }

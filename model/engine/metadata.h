@@ -16,12 +16,12 @@ namespace halfwave {
 struct ImageInput {
   int64_t width = 0;
   int64_t height = 0;
-  int64_t channels = 1;             // 1: grey, 3: red, green, blue
+  int64_t channels = 1;  // 1: grey, 3: red, green, blue
   float scale = 1.0f / 255.0f;
-  std::vector<float> mean;          // one value, or one per channel
+  std::vector<float> mean;  // one value, or one per channel
   std::vector<float> std;
-  std::string polarity = "any";     // of what is drawn: "light-on-dark", "dark-on-light" or "any"
-  std::string fit = "pad";          // "pad": keep the aspect ratio; "ink": cut to what is drawn first; "stretch"
+  std::string polarity = "any";  // of what is drawn: "light-on-dark", "dark-on-light" or "any"
+  std::string fit = "pad";       // "pad": keep the aspect ratio; "ink": cut to what is drawn first; "stretch"
 };
 
 // A tensor with its values, as the self-test holds it. shape[0] is the number of rows.
@@ -36,9 +36,9 @@ struct SelfTest {
 };
 
 struct ModelMetadata {
-  std::vector<std::string> labels;   // of the classes, in order; empty if the file names none
-  std::string layout;                // "NCHW", "NHWC" or "flat"; empty if not said
-  std::optional<ImageInput> image;   // if the input is a picture
+  std::vector<std::string> labels;  // of the classes, in order; empty if the file names none
+  std::string layout;               // "NCHW", "NHWC" or "flat"; empty if not said
+  std::optional<ImageInput> image;  // if the input is a picture
   std::optional<SelfTest> self_test;
 };
 

@@ -13,6 +13,8 @@
 namespace halfwave {
 namespace {
 
+constexpr int64_t kMaxRowBytes = int64_t{1} << 30;
+
 const Node* ProducerOf(const Graph& graph, const std::string& value) {
   for (const Node& node : graph.nodes) {
     if (std::find(node.outputs.begin(), node.outputs.end(), value) != node.outputs.end()) return &node;
@@ -26,6 +28,7 @@ std::string HeadOf(const Graph& graph, const std::string& value) {
   while (node != nullptr) {
     if (node->op == "Softmax") return "softmax";
     if (node->op == "Sigmoid") return "sigmoid";
+    if (node->inputs.empty()) break;
     if (node->op != "Identity" && node->op != "Reshape" && node->op != "Flatten" && node->op != "Dropout") break;
     node = ProducerOf(graph, node->inputs[0]);
   }
@@ -38,14 +41,15 @@ absl::Status AppendSoftmax(Graph& graph) {
                      std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                  [](const GraphValue& input) { return input.name == kName; });
   if (taken) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot add a softmax: the model already has a value '", kName, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot add a softmax: the model already has a value '", kName, "'"));
   }
   Node softmax;
   softmax.name = kName;
   softmax.op = "Softmax";
   softmax.inputs = {graph.outputs[0].name};
   softmax.outputs = {kName};
-  softmax.attributes["axis"] = int64_t{-1};
+  softmax.attributes["axis"] = int64_t{1};  // the classes, also of maps with one position
   graph.nodes.push_back(std::move(softmax));
   graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}});
   return absl::OkStatus();
@@ -71,7 +75,8 @@ absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const Mo
 absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
-  batch_ = FreeBatch(graph) ? "made free" : "free";
+  HALFWAVE_ASSIGN_OR_RETURN(const bool was_fixed, FreeBatch(graph));
+  batch_ = was_fixed ? "made free" : "free";
   head_ = HeadOf(graph, graph.outputs[0].name);
   if (options.add_softmax && head_ == "logits") {
     HALFWAVE_RETURN_IF_ERROR(AppendSoftmax(graph));
@@ -85,6 +90,10 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   outputs_ = graph.outputs;
   HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[0]));
   HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, shapes));
+  if (plan_.elements_per_row > kMaxRowBytes / static_cast<int64_t>(sizeof(float))) {
+    return absl::ResourceExhaustedError(absl::StrCat("one row would need ", plan_.elements_per_row * sizeof(float),
+                                                     " bytes of memory, at most ", kMaxRowBytes, " are given"));
+  }
   return absl::OkStatus();
 }
 

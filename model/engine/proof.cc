@@ -37,11 +37,12 @@ absl::Status CompareRows(const std::string& name, int64_t rows, std::span<const 
     const auto got = actual.subspan(row * elements, elements);
     if (WithinTolerance(want, got)) continue;
     size_t worst = 0;
-    for (size_t i = 0; i < elements; ++i) {
+    for (size_t i = 0; i < elements && !std::isnan(got[worst]); ++i) {
       if (!(std::abs(want[i] - got[i]) <= std::abs(want[worst] - got[worst]))) worst = i;
     }
     return SelfTestError(absl::StrCat("output '", name, "', row ", row, ", element ", worst, ": expected ", want[worst],
-                                      ", computed ", got[worst], "; the file was damaged, or uses an operator in a way "
+                                      ", computed ", got[worst],
+                                      "; the file was damaged, or uses an operator in a way "
                                       "this server reads differently"));
   }
   return absl::OkStatus();

@@ -1,11 +1,18 @@
 #include "model/graph/free_batch.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace halfwave {
 
-bool FreeBatch(Graph& graph) {
+absl::StatusOr<bool> FreeBatch(Graph& graph) {
   int64_t fixed = kBatch;
   for (GraphValue& input : graph.inputs) {
     if (!input.shape.empty() && input.shape[0] != kBatch) {
+      if (fixed != kBatch && fixed != input.shape[0]) {
+        return absl::UnimplementedError(absl::StrCat("input '", input.name, "' has a first dimension of ",
+                                                     input.shape[0], " and another input one of ", fixed,
+                                                     "; export the model with one open (dynamic) batch for all"));
+      }
       fixed = input.shape[0];
       input.shape[0] = kBatch;
     }

@@ -20,8 +20,9 @@ absl::StatusOr<Producers> FindProducers(const Graph& graph) {
       bool fresh = producers.emplace(output, i).second && !graph.constants.contains(output);
       for (const GraphValue& input : graph.inputs) fresh = fresh && input.name != output;
       if (!fresh) {
-        return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
-                         absl::StrCat("output '", output, "' is already produced elsewhere; each value needs one source"));
+        return NodeError(
+            absl::StatusCode::kInvalidArgument, graph, node,
+            absl::StrCat("output '", output, "' is already produced elsewhere; each value needs one source"));
       }
     }
   }
@@ -36,6 +37,23 @@ bool IsSource(const Graph& graph, const std::string& value) {
   return false;
 }
 
+// A node on a cycle, given that some nodes wait for others for ever: each of them waits for another such node, so
+// following that one backwards long enough ends in a circle.
+size_t FindCycle(const Graph& graph, const Producers& producers, const std::vector<size_t>& waiting_for) {
+  size_t node = 0;
+  while (waiting_for[node] == 0) ++node;
+  for (size_t step = 0; step < waiting_for.size(); ++step) {
+    for (const std::string& input : graph.nodes[node].inputs) {
+      const auto producer = producers.find(input);
+      if (producer != producers.end() && waiting_for[producer->second] != 0) {
+        node = producer->second;
+        break;
+      }
+    }
+  }
+  return node;
+}
+
 }  // namespace
 
 absl::Status SortNodes(Graph& graph) {
@@ -48,7 +66,8 @@ absl::Status SortNodes(Graph& graph) {
       const auto producer = producers.find(input);
       if (producer == producers.end()) {
         return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[i],
-                         absl::StrCat("input '", input, "' is neither an input of the model, nor a weight, nor another "
+                         absl::StrCat("input '", input,
+                                      "' is neither an input of the model, nor a weight, nor another "
                                       "node's output; the file is incomplete"));
       }
       readers[producer->second].push_back(i);
@@ -70,12 +89,8 @@ absl::Status SortNodes(Graph& graph) {
     sorted.push_back(std::move(graph.nodes[i]));
   }
   if (sorted.size() != waiting_for.size()) {
-    for (size_t i = 0; i < waiting_for.size(); ++i) {
-      if (waiting_for[i] != 0) {
-        return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[i],
-                         "is part of a cycle; only feed-forward networks can be served");
-      }
-    }
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[FindCycle(graph, producers, waiting_for)],
+                     "is part of a cycle; only feed-forward networks can be served");
   }
   graph.nodes = std::move(sorted);
   return absl::OkStatus();
@@ -90,7 +105,8 @@ bool HasInput(const Node& node, size_t index) { return index < node.inputs.size(
 absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, ElementType type,
                                               const std::string& role) {
   if (!HasInput(node, index)) {
-    return NodeError(absl::StatusCode::kInvalidArgument, graph, node, absl::StrCat("has no ", role, " (input ", index, ")"));
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
+                     absl::StrCat("has no ", role, " (input ", index, ")"));
   }
   const auto found = graph.constants.find(node.inputs[index]);
   if (found == graph.constants.end()) {
@@ -99,9 +115,10 @@ absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& no
                                   "' is computed at run time; only a constant one is supported"));
   }
   if (found->second.type != type) {
-    return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
-                     absl::StrCat("its ", role, " '", node.inputs[index], "' holds ",
-                                  type == ElementType::kFloat ? "integers, expected floats" : "floats, expected integers"));
+    return NodeError(
+        absl::StatusCode::kInvalidArgument, graph, node,
+        absl::StrCat("its ", role, " '", node.inputs[index], "' holds ",
+                     type == ElementType::kFloat ? "integers, expected floats" : "floats, expected integers"));
   }
   return &found->second;
 }

@@ -16,6 +16,11 @@ absl::Status Invalid(const NodeContext& context, const std::string& what) {
   return context.Error(absl::StatusCode::kInvalidArgument, what);
 }
 
+bool RowCanBeHeld(const Shape& shape) {
+  const auto elements = NumElements(std::span(shape).subspan(1));
+  return elements && *elements >= 1 && *elements <= kMaxRowElements;
+}
+
 absl::Status ExpectRank(const NodeContext& context, const Shape& shape, size_t rank) {
   if (shape.size() == rank) return absl::OkStatus();
   return Invalid(context, absl::StrCat("expects an input of rank ", rank, ", found ", ShapeToString(shape)));
@@ -43,7 +48,8 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
     return context.Error(absl::StatusCode::kUnimplemented, "attribute 'transA' is 1: it would turn the batch sideways");
   }
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t trans_b, GetAttribute<int64_t>(context.graph, context.node, "transB", 0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
+                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
   if (weights->shape.size() != 2) {
     return Invalid(context, absl::StrCat("weights are of shape ", ShapeToString(weights->shape), ", expected rank 2"));
   }
@@ -54,7 +60,8 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
   }
   Shape output{input[0], out};
   if (HasInput(context.node, 2)) {
-    HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias, ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
+    HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias,
+                              ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
     HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, bias->shape, output));
   }
   return output;
@@ -62,7 +69,8 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
 
 absl::StatusOr<Shape> InferMatMul(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(Shape shape, context.InputShape(0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
+                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
   if (weights->shape.size() != 2 || shape.size() < 2 || weights->shape[0] != shape.back()) {
     return Invalid(context, absl::StrCat("cannot multiply ", ShapeToString(shape), " by weights of shape ",
                                          ShapeToString(weights->shape)));
@@ -84,15 +92,16 @@ absl::StatusOr<Shape> InferAdd(const NodeContext& context) {
     return a;
   }
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(left ? 1 : 0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* addend, ConstantInput(context.graph, context.node, left ? 0 : 1,
-                                                                  ElementType::kFloat, "addend"));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* addend,
+                            ConstantInput(context.graph, context.node, left ? 0 : 1, ElementType::kFloat, "addend"));
   HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, addend->shape, shape));
   return shape;
 }
 
 absl::StatusOr<Shape> InferPRelu(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope, ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "slope"));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope,
+                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "slope"));
   HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, slope->shape, shape));
   return shape;
 }
@@ -100,7 +109,8 @@ absl::StatusOr<Shape> InferPRelu(const NodeContext& context) {
 absl::StatusOr<Shape> InferConv(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
   HALFWAVE_RETURN_IF_ERROR(ExpectRank(context, input, 4));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
+                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, GetAttribute<int64_t>(context.graph, context.node, "group", 1));
   const Shape& w = weights->shape;
   if (w.size() != 4 || group < 1 || w[0] % group != 0 || input[1] % group != 0 || w[1] != input[1] / group) {
@@ -108,7 +118,8 @@ absl::StatusOr<Shape> InferConv(const NodeContext& context) {
                                          " do not fit an input of shape ", ShapeToString(input)));
   }
   if (HasInput(context.node, 2)) {
-    HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias, ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
+    HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias,
+                              ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
     if (bias->shape != Shape{w[0]}) {
       return Invalid(context, absl::StrCat("bias is of shape ", ShapeToString(bias->shape), ", expected [", w[0], "]"));
     }
@@ -126,9 +137,9 @@ absl::StatusOr<Shape> InferPool(const NodeContext& context) {
   for (size_t i = 0; i < window.kernel.size(); ++i) {
     const int64_t extent = (window.kernel[i] - 1) * window.dilations[i] + 1;
     if (std::max(window.pads_begin[i], window.pads_end[i]) >= extent) {
-      return Invalid(context, absl::StrCat("padding ", window.pads_begin[i], "+", window.pads_end[i],
-                                           " is not smaller than the window of ", extent,
-                                           ": some windows would hold no data"));
+      return Invalid(context,
+                     absl::StrCat("padding ", window.pads_begin[i], "+", window.pads_end[i],
+                                  " is not smaller than the window of ", extent, ": some windows would hold no data"));
     }
   }
   return Shape{input[0], input[1], window.output[0], window.output[1]};
@@ -144,14 +155,15 @@ absl::StatusOr<Shape> InferGlobalPool(const NodeContext& context) {
 absl::StatusOr<Shape> InferBatchNormalization(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(0));
   if (shape.size() < 2) return Invalid(context, absl::StrCat("expects rank 2 or more, found ", ShapeToString(shape)));
-  HALFWAVE_ASSIGN_OR_RETURN(const int64_t training, GetAttribute<int64_t>(context.graph, context.node, "training_mode", 0));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t training,
+                            GetAttribute<int64_t>(context.graph, context.node, "training_mode", 0));
   if (training != 0) {
-    return context.Error(absl::StatusCode::kUnimplemented,
-                         "is in training mode; call model.eval() before the export");
+    return context.Error(absl::StatusCode::kUnimplemented, "is in training mode; call model.eval() before the export");
   }
   constexpr const char* kRoles[] = {"", "scale", "bias", "mean", "variance"};
   for (size_t i = 1; i <= 4; ++i) {
-    HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, ConstantInput(context.graph, context.node, i, ElementType::kFloat, kRoles[i]));
+    HALFWAVE_ASSIGN_OR_RETURN(const Constant* values,
+                              ConstantInput(context.graph, context.node, i, ElementType::kFloat, kRoles[i]));
     if (values->shape != Shape{shape[1]}) {
       return Invalid(context, absl::StrCat(kRoles[i], " is of shape ", ShapeToString(values->shape), ", expected [",
                                            shape[1], "]"));
@@ -174,8 +186,10 @@ absl::StatusOr<Shape> InferFlatten(const NodeContext& context) {
 // A reshape may rearrange what a row holds, never move anything between rows.
 absl::StatusOr<Shape> InferReshape(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* target, ConstantInput(context.graph, context.node, 1, ElementType::kInt64, "target shape"));
-  HALFWAVE_ASSIGN_OR_RETURN(const int64_t allow_zero, GetAttribute<int64_t>(context.graph, context.node, "allowzero", 0));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* target,
+                            ConstantInput(context.graph, context.node, 1, ElementType::kInt64, "target shape"));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t allow_zero,
+                            GetAttribute<int64_t>(context.graph, context.node, "allowzero", 0));
   const auto refuse = [&] {
     return Invalid(context, absl::StrCat("target shape ", ShapeToString(target->ints), " does not keep the rows of ",
                                          ShapeToString(input), " apart; export with a first dimension of -1 or 0"));
@@ -233,7 +247,8 @@ absl::StatusOr<Shape> NodeContext::InputShape(size_t index) const {
   const auto found = shapes.find(node.inputs[index]);
   if (found == shapes.end()) {
     return Error(absl::StatusCode::kUnimplemented,
-                 absl::StrCat("input '", node.inputs[index], "' is a constant; only data that depends on the model's "
+                 absl::StrCat("input '", node.inputs[index],
+                              "' is a constant; only data that depends on the model's "
                               "input can be there"));
   }
   return found->second;
@@ -271,7 +286,13 @@ std::span<const OperatorRule> Operators() {
 
 absl::StatusOr<ShapeMap> InferShapes(const Graph& graph) {
   ShapeMap shapes;
-  for (const GraphValue& input : graph.inputs) shapes[input.name] = input.shape;
+  for (const GraphValue& input : graph.inputs) {
+    if (!RowCanBeHeld(input.shape)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input '", input.name, "' ", ShapeToString(input.shape), " is empty or too large"));
+    }
+    shapes[input.name] = input.shape;
+  }
   for (const Node& node : graph.nodes) {
     const NodeContext context{graph, node, shapes};
     const auto rules = Operators();
@@ -289,8 +310,7 @@ absl::StatusOr<ShapeMap> InferShapes(const Graph& graph) {
     }
     if (node.outputs.empty() || node.outputs[0].empty()) return Invalid(context, "has no output");
     HALFWAVE_ASSIGN_OR_RETURN(Shape shape, rule->infer(context));
-    const auto elements = NumElements(std::span(shape).subspan(1));
-    if (!elements || *elements < 1 || *elements > kMaxRowElements) {
+    if (!RowCanBeHeld(shape)) {
       return Invalid(context, absl::StrCat("its output ", ShapeToString(shape), " is empty or too large"));
     }
     shapes[node.outputs[0]] = std::move(shape);

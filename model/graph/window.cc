@@ -50,15 +50,14 @@ int64_t OutputSize(const Window& window, size_t i, int64_t input, int64_t extent
 
 absl::StatusOr<Window> ResolveWindow(const Graph& graph, const Node& node, std::span<const int64_t> input,
                                      std::span<const int64_t> kernel) {
-  const size_t rank = input.size();
-  Window window;
-  const std::vector<int64_t> known_kernel(kernel.begin(), kernel.end());
-  HALFWAVE_ASSIGN_OR_RETURN(
-      window.kernel, ReadSizes(graph, node, "kernel_shape",
-                               kernel.empty() ? std::vector<int64_t>(rank, 0) : known_kernel, 1));
   if (kernel.empty() && !node.attributes.contains("kernel_shape")) {
     return NodeError(absl::StatusCode::kInvalidArgument, graph, node, "attribute 'kernel_shape' is missing");
   }
+  const size_t rank = input.size();
+  Window window;
+  const std::vector<int64_t> known_kernel(kernel.begin(), kernel.end());
+  HALFWAVE_ASSIGN_OR_RETURN(window.kernel, ReadSizes(graph, node, "kernel_shape",
+                                                     kernel.empty() ? std::vector<int64_t>(rank, 0) : known_kernel, 1));
   if (!kernel.empty() && window.kernel != known_kernel) {
     return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
                      absl::StrCat("attribute 'kernel_shape' is ", ShapeToString(window.kernel),
@@ -73,9 +72,9 @@ absl::StatusOr<Window> ResolveWindow(const Graph& graph, const Node& node, std::
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t ceil_mode, GetAttribute<int64_t>(graph, node, "ceil_mode", 0));
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   if (!same && auto_pad != "NOTSET" && auto_pad != "VALID") {
-    return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
-                     absl::StrCat("attribute 'auto_pad' is '", auto_pad,
-                                  "', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER"));
+    return NodeError(
+        absl::StatusCode::kInvalidArgument, graph, node,
+        absl::StrCat("attribute 'auto_pad' is '", auto_pad, "', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER"));
   }
 
   window.pads_begin.assign(rank, 0);
@@ -93,9 +92,10 @@ absl::StatusOr<Window> ResolveWindow(const Graph& graph, const Node& node, std::
       window.output[i] = OutputSize(window, i, input[i], extent, ceil_mode != 0);
     }
     if (window.output[i] < 1) {
-      return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
-                       absl::StrCat("a window of ", extent, " does not fit into an input of ", input[i], " with padding ",
-                                    window.pads_begin[i], "+", window.pads_end[i], " (spatial dimension ", i, ")"));
+      return NodeError(
+          absl::StatusCode::kInvalidArgument, graph, node,
+          absl::StrCat("a window of ", extent, " does not fit into an input of ", input[i], " with padding ",
+                       window.pads_begin[i], "+", window.pads_end[i], " (spatial dimension ", i, ")"));
     }
   }
   return window;

@@ -33,7 +33,10 @@ void Selu(int64_t count, float alpha, float gamma, const float* x, float* y) {
   ArrayMap(y, count) = gamma * (in < 0.0f).select(alpha * in.expm1(), in);
 }
 
-void Sigmoid(int64_t count, const float* x, float* y) { ArrayMap(y, count) = ConstArrayMap(x, count).logistic(); }
+// Not Eigen's logistic(), which is off by 5e-5 of the value around -10.
+void Sigmoid(int64_t count, const float* x, float* y) {
+  ArrayMap(y, count) = (1.0f + (-ConstArrayMap(x, count)).exp()).inverse();
+}
 
 void Tanh(int64_t count, const float* x, float* y) { ArrayMap(y, count) = ConstArrayMap(x, count).tanh(); }
 

@@ -6,13 +6,13 @@
 
 namespace halfwave::kernels {
 
-void Relu(int64_t count, const float* x, float* y);                                 // max(0, x); NaN stays NaN
-void LeakyRelu(int64_t count, float alpha, const float* x, float* y);               // x < 0 ? alpha x : x
-void Elu(int64_t count, float alpha, const float* x, float* y);                     // x < 0 ? alpha (e^x - 1) : x
-void Selu(int64_t count, float alpha, float gamma, const float* x, float* y);       // gamma Elu(alpha, x)
-void Sigmoid(int64_t count, const float* x, float* y);                              // 1 / (1 + e^-x)
+void Relu(int64_t count, const float* x, float* y);                            // max(0, x); NaN stays NaN
+void LeakyRelu(int64_t count, float alpha, const float* x, float* y);          // x < 0 ? alpha x : x
+void Elu(int64_t count, float alpha, const float* x, float* y);                // x < 0 ? alpha (e^x - 1) : x
+void Selu(int64_t count, float alpha, float gamma, const float* x, float* y);  // gamma Elu(alpha, x)
+void Sigmoid(int64_t count, const float* x, float* y);                         // 1 / (1 + e^-x)
 void Tanh(int64_t count, const float* x, float* y);
-void Add(int64_t count, const float* a, const float* b, float* y);                  // a + b
+void Add(int64_t count, const float* a, const float* b, float* y);  // a + b
 
 // Row-wise with one constant per element of a row; x, y: [rows, elements].
 void PRelu(int64_t rows, int64_t elements, const float* slope, const float* x, float* y);  // x < 0 ? slope x : x

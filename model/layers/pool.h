@@ -9,9 +9,7 @@ namespace halfwave {
 class MaxPool : public Layer {
  public:
   explicit MaxPool(const kernels::Window2d& window) : window_(window) {}
-  void Run(const LayerCall& call) const override {
-    kernels::MaxPool(window_, call.rows, call.inputs[0], call.output);
-  }
+  void Run(const LayerCall& call) const override { kernels::MaxPool(window_, call.rows, call.inputs[0], call.output); }
 
  private:
   kernels::Window2d window_;

@@ -1,5 +1,7 @@
 #include "model/onnx/reader.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -14,9 +16,9 @@
 namespace halfwave {
 namespace {
 
-constexpr int64_t kOldestOpset = 7;    // the first with today's broadcasting
-constexpr int64_t kNewestOpset = 26;   // the newest whose operators were compared with this implementation's
-constexpr const char* kSubset = "";    // the default domain
+constexpr int64_t kOldestOpset = 7;   // the first with today's broadcasting
+constexpr int64_t kNewestOpset = 26;  // the newest whose operators were compared with this implementation's
+constexpr const char* kSubset = "";   // the default domain
 
 absl::StatusOr<int64_t> ReadOpset(const onnx::ModelProto& model) {
   for (const auto& opset : model.opset_import()) {
@@ -31,17 +33,26 @@ absl::StatusOr<int64_t> ReadOpset(const onnx::ModelProto& model) {
   return absl::InvalidArgumentError("the model does not say which opset it uses");
 }
 
+absl::Status NotFinite(const onnx::AttributeProto& attribute) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("attribute '", attribute.name(), "' holds a number that is not finite"));
+}
+
 absl::StatusOr<Attribute> ReadAttribute(const onnx::AttributeProto& attribute) {
   switch (attribute.type()) {
     case onnx::AttributeProto::INT:
       return Attribute(static_cast<int64_t>(attribute.i()));
     case onnx::AttributeProto::FLOAT:
+      if (!std::isfinite(attribute.f())) return NotFinite(attribute);
       return Attribute(attribute.f());
     case onnx::AttributeProto::STRING:
       return Attribute(attribute.s());
     case onnx::AttributeProto::INTS:
       return Attribute(std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end()));
     case onnx::AttributeProto::FLOATS:
+      for (const float value : attribute.floats()) {
+        if (!std::isfinite(value)) return NotFinite(attribute);
+      }
       return Attribute(std::vector<float>(attribute.floats().begin(), attribute.floats().end()));
     case onnx::AttributeProto::TENSOR: {
       HALFWAVE_ASSIGN_OR_RETURN(Constant constant, ReadTensor(attribute.t()));
@@ -132,15 +143,19 @@ absl::Status CheckInput(const GraphValue& input) {
 }
 
 absl::Status ReadInputsAndOutputs(const onnx::GraphProto& proto, Graph& graph) {
+  std::set<std::string> inputs;
   for (const auto& input : proto.input()) {
     if (graph.constants.contains(input.name())) continue;  // old files list their weights here too
     HALFWAVE_ASSIGN_OR_RETURN(GraphValue value, ReadValue(input, "input"));
     HALFWAVE_RETURN_IF_ERROR(CheckInput(value));
+    if (!inputs.insert(value.name).second) {
+      return absl::InvalidArgumentError(absl::StrCat("input '", value.name, "' is there twice"));
+    }
     graph.inputs.push_back(std::move(value));
   }
-  std::set<std::string> seen;
+  std::set<std::string> outputs;
   for (const auto& output : proto.output()) {
-    if (!seen.insert(output.name()).second) continue;
+    if (!outputs.insert(output.name()).second) continue;  // some exporters list one twice
     HALFWAVE_ASSIGN_OR_RETURN(GraphValue value, ReadValue(output, "output"));
     graph.outputs.push_back(std::move(value));
   }
@@ -155,9 +170,11 @@ absl::Status ReadNodes(const onnx::GraphProto& proto, Graph& graph) {
     HALFWAVE_ASSIGN_OR_RETURN(Node node, ReadNode(graph, node_proto));
     if (node.op == "Constant" && !node.outputs.empty()) {
       HALFWAVE_ASSIGN_OR_RETURN(Constant constant, ConstantOfNode(graph, node));
-      if (!graph.constants.emplace(node.outputs[0], std::move(constant)).second) {
+      const bool is_input = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                        [&](const GraphValue& input) { return input.name == node.outputs[0]; });
+      if (is_input || !graph.constants.emplace(node.outputs[0], std::move(constant)).second) {
         return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
-                         absl::StrCat("its output '", node.outputs[0], "' is already a weight of the model"));
+                         absl::StrCat("its output '", node.outputs[0], "' is already an input or weight of the model"));
       }
     } else {
       graph.nodes.push_back(std::move(node));
@@ -168,7 +185,8 @@ absl::Status ReadNodes(const onnx::GraphProto& proto, Graph& graph) {
 
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return absl::NotFoundError(absl::StrCat("there is no file ", path.string()));
+  if (!std::filesystem::is_regular_file(path, error))
+    return absl::NotFoundError(absl::StrCat("there is no file ", path.string()));
   std::ifstream file(path, std::ios::binary);
   std::ostringstream bytes;
   bytes << file.rdbuf();
@@ -205,7 +223,8 @@ absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes) {
   model.sha256 = Sha256Hex(bytes);
   Graph& graph = model.graph;
   graph.name = proto.graph().name();
-  graph.producer = absl::StrCat(proto.producer_name(), proto.producer_version().empty() ? "" : " ", proto.producer_version());
+  graph.producer =
+      absl::StrCat(proto.producer_name(), proto.producer_version().empty() ? "" : " ", proto.producer_version());
   HALFWAVE_ASSIGN_OR_RETURN(graph.opset, ReadOpset(proto));
   for (const auto& entry : proto.metadata_props()) graph.metadata[entry.key()] = entry.value();
   if (proto.graph().sparse_initializer_size() > 0) {

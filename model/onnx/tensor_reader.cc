@@ -19,9 +19,10 @@ absl::Status Convert(const onnx::TensorProto& tensor, const Field& field, int64_
   if (tensor.has_raw_data()) {
     const std::string& raw = tensor.raw_data();
     if (raw.size() / sizeof(From) != static_cast<size_t>(count) || raw.size() % sizeof(From) != 0) {
-      return TensorError(tensor, absl::StrCat("its shape ", ShapeToString(std::vector<int64_t>(tensor.dims().begin(), tensor.dims().end())),
-                                              " needs ", count, " elements of ", sizeof(From), " bytes, found ",
-                                              raw.size(), " bytes"));
+      return TensorError(
+          tensor,
+          absl::StrCat("its shape ", ShapeToString(std::vector<int64_t>(tensor.dims().begin(), tensor.dims().end())),
+                       " needs ", count, " elements of ", sizeof(From), " bytes, found ", raw.size(), " bytes"));
     }
     out.resize(count);
     for (int64_t i = 0; i < count; ++i) {
@@ -73,7 +74,8 @@ absl::StatusOr<Constant> ReadTensor(const onnx::TensorProto& tensor) {
   Constant constant;
   constant.shape.assign(tensor.dims().begin(), tensor.dims().end());
   const auto count = NumElements(constant.shape);
-  if (!count) return TensorError(tensor, absl::StrCat("shape ", ShapeToString(constant.shape), " is negative or too large"));
+  if (!count)
+    return TensorError(tensor, absl::StrCat("shape ", ShapeToString(constant.shape), " is negative or too large"));
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
     return absl::UnimplementedError(absl::StrCat("tensor '", tensor.name(),
                                                  "' keeps its data outside the file, which is not supported; save the "

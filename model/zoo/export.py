@@ -51,7 +51,8 @@ def describe(title, model, inputs, labels):
     """Prints what the README's table says, measured on the held-back rows."""
     right = int((exact(model, inputs).argmax(1) == np.asarray(labels)).sum())
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{title}: {parameters} parameters, {right} of {len(labels)} held-back rows right ({right / len(labels):.2%})")
+    share = f"{right} of {len(labels)} held-back rows right ({right / len(labels):.2%})"
+    print(f"{title}: {parameters} parameters, {share}")
     print("  dead units:", ", ".join(f"{name} {d} of {n}" for name, (d, n) in dead_units(model, inputs).items()))
 
 

@@ -8,7 +8,9 @@ This is the reference for what `halfwave.input.fit` = "ink" and `halfwave.input.
 4. the ink is every pixel above INK; its bounding box is widened, about its centre, to a square;
 5. the square is averaged by area down to 8x8; what lies outside the picture counts as background.
 
-A picture that has exactly the model's size is used as it is. Debian: python3-numpy python3-pil.
+A picture that has exactly the model's size is used as it is. The client does the same, and a little more for pictures
+that are not made with care: it finds the polarity from the picture's own range instead of 127.5, and takes out light that
+falls off evenly before step 3. Debian: python3-numpy python3-pil.
 """
 import numpy as np
 from PIL import Image

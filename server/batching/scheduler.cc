@@ -1,6 +1,7 @@
 #include "server/batching/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,9 +17,10 @@ Scheduler::Scheduler(const SchedulerOptions& options, Executor executor)
 Scheduler::~Scheduler() { Drain(); }
 
 absl::Status Scheduler::Schedule(std::unique_ptr<Task>& task) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   if (draining_) return absl::UnavailableError("the server is shutting down; send the request to another one");
-  if (queued_rows_ + task->rows() > options_.max_queue_rows || queued_bytes_ + task->bytes() > options_.max_queue_bytes) {
+  if (queued_rows_ + task->rows() > options_.max_queue_rows ||
+      queued_bytes_ + task->bytes() > options_.max_queue_bytes) {
     return absl::UnavailableError(absl::StrCat("Exceeds maximum queue size: ", queued_rows_, " rows (", queued_bytes_,
                                                " bytes) are waiting, at most ", options_.max_queue_rows, " rows (",
                                                options_.max_queue_bytes, " bytes) may; try again later"));
@@ -31,41 +33,58 @@ absl::Status Scheduler::Schedule(std::unique_ptr<Task>& task) {
 }
 
 void Scheduler::Flush() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   const int64_t rows = std::min(queued_rows_, options_.max_batch_rows);
+  released_ = true;  // what does not fit into the batch run here
   if (CanRun() && row_duration_ * rows <= options_.inline_budget) RunBatch();
   released_ = !queue_.empty();
+  if (CanRun()) work_.NotifyOne();
 }
 
-void Scheduler::Drain() {
+void Scheduler::Drain(absl::Time deadline) {
+  Batch late;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     draining_ = true;
     released_ = true;
+    work_.NotifyAll();
+    while (!Idle() && idle_.WaitUntil(mutex_, deadline)) {
+    }
+    if (!Idle()) {
+      std::move(queue_.begin(), queue_.end(), std::back_inserter(late));
+      queue_.clear();
+      queued_rows_ = 0;
+      queued_bytes_ = 0;
+      work_.NotifyAll();  // idle workers may go home
+    }
   }
+  for (const auto& task : late) task->Fail(absl::UnavailableError("the server stopped before the request's turn"));
   for (std::thread& worker : workers_) {
     if (worker.joinable()) worker.join();
   }
-  // An inline batch may still run on a thread of the caller's.
-  const absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](Scheduler* self) ABSL_NO_THREAD_SAFETY_ANALYSIS { return self->free_slots_.size() == self->options_.slots; },
-      this));
+  WaitUntilIdle();  // a batch may still run on a thread that flushed
+}
+
+void Scheduler::WaitUntilIdle() {
+  const MutexLock lock(mutex_);
+  while (!Idle()) idle_.Wait(mutex_);
 }
 
 size_t Scheduler::depth() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   return queue_.size();
 }
 
 bool Scheduler::CanRun() const { return !queue_.empty() && !free_slots_.empty(); }
 
+bool Scheduler::Idle() const { return queue_.empty() && free_slots_.size() == options_.slots; }
+
 bool Scheduler::WorkerMayProceed() const { return (released_ && CanRun()) || (draining_ && queue_.empty()); }
 
 void Scheduler::Work() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   while (true) {
-    mutex_.Await(absl::Condition(this, &Scheduler::WorkerMayProceed));
+    while (!WorkerMayProceed()) work_.Wait(mutex_);
     if (queue_.empty()) return;
     RunBatch();
   }
@@ -94,6 +113,7 @@ void Scheduler::RunBatch() {
   const Batch batch = TakeBatch(dropped);
   const size_t slot = free_slots_.back();
   free_slots_.pop_back();
+  if (released_ && CanRun()) work_.NotifyOne();  // there is more, and somebody could take it
   mutex_.Unlock();
   for (const auto& task : dropped) {
     task->Fail(task->cancelled() ? absl::CancelledError("the client cancelled the request while it waited")
@@ -109,6 +129,10 @@ void Scheduler::RunBatch() {
   }
   mutex_.Lock();
   free_slots_.push_back(slot);
+  if (Idle()) {
+    idle_.NotifyAll();
+    if (draining_) work_.NotifyAll();  // workers may go home
+  }
   if (rows == 0) return;
   const absl::Duration per_row = duration / rows;
   row_duration_ = row_duration_ == absl::InfiniteDuration() ? per_row : row_duration_ + (per_row - row_duration_) / 8;

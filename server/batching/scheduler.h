@@ -14,8 +14,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "model/base/mutex.h"
 
 namespace halfwave {
 
@@ -30,7 +30,7 @@ class Task {
   virtual absl::Time deadline() const = 0;
   virtual bool cancelled() const = 0;  // thread-safe
 
-  // The task will not be run: DEADLINE_EXCEEDED or CANCELLED. Called at most once, from any thread.
+  // The task will not be run: DEADLINE_EXCEEDED, CANCELLED or UNAVAILABLE. Called at most once, from any thread.
   virtual void Fail(const absl::Status& status) = 0;
 
   absl::Time scheduled_at;  // set by Schedule
@@ -60,7 +60,7 @@ class Scheduler {
   using Executor = std::function<void(size_t slot, std::span<const std::unique_ptr<Task>> batch)>;
 
   Scheduler(const SchedulerOptions& options, Executor executor);
-  ~Scheduler();  // Drain()s
+  ~Scheduler();  // drains, without a deadline
 
   // Puts a task into the queue and returns without waiting; nothing runs before someone calls Flush. On OK the task is
   // accepted: it will be run or failed, exactly once. UNAVAILABLE if the queue is full or the scheduler drains; then
@@ -71,8 +71,12 @@ class Scheduler {
   // free and the batch is expected to be short, and wakes workers for whatever remains.
   void Flush();
 
-  // Refuses new tasks, runs those that wait, and returns when all are answered. Idempotent.
-  void Drain();
+  // Refuses new tasks from now on, runs those that wait, and returns when all are answered. What still waits at the
+  // deadline is failed with UNAVAILABLE instead. Idempotent.
+  void Drain(absl::Time deadline = absl::InfiniteFuture());
+
+  // Returns when nothing waits and nothing runs; somebody must have flushed.
+  void WaitUntilIdle();
 
   // Tasks that wait now.
   size_t depth() const;
@@ -80,6 +84,7 @@ class Scheduler {
  private:
   void Work();
   bool CanRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WorkerMayProceed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch TakeBatch(Batch& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,7 +92,9 @@ class Scheduler {
   const SchedulerOptions options_;
   const Executor executor_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  CondVar work_;  // a worker may proceed
+  CondVar idle_;
   std::deque<std::unique_ptr<Task>> queue_ ABSL_GUARDED_BY(mutex_);
   int64_t queued_rows_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -24,12 +24,12 @@ HttpServer::HttpServer(Handlers handlers) : server_(std::make_unique<httplib::Se
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
   server_->new_task_queue = [] { return new httplib::ThreadPool(2); };
-  server_->Get("/", [](const httplib::Request&, httplib::Response& response) {
-    response.set_content(kIndex, "text/plain");
-  });
-  server_->Get("/metrics", [metrics = std::move(handlers.metrics)](const httplib::Request&, httplib::Response& response) {
-    response.set_content(metrics(), "text/plain; version=0.0.4; charset=utf-8");
-  });
+  server_->Get(
+      "/", [](const httplib::Request&, httplib::Response& response) { response.set_content(kIndex, "text/plain"); });
+  server_->Get("/metrics",
+               [metrics = std::move(handlers.metrics)](const httplib::Request&, httplib::Response& response) {
+                 response.set_content(metrics(), "text/plain; version=0.0.4; charset=utf-8");
+               });
   server_->Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
     response.set_content("ok\n", "text/plain");
   });
@@ -43,8 +43,8 @@ HttpServer::HttpServer(Handlers handlers) : server_(std::make_unique<httplib::Se
 HttpServer::~HttpServer() { Stop(); }
 
 absl::Status HttpServer::Start(const std::string& host, int port) {
-  const int bound = port == 0 ? server_->bind_to_any_port(host.c_str())
-                              : (server_->bind_to_port(host.c_str(), port) ? port : -1);
+  const int bound =
+      port == 0 ? server_->bind_to_any_port(host.c_str()) : (server_->bind_to_port(host.c_str(), port) ? port : -1);
   if (bound < 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot listen for HTTP on ", host, ":", port,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -28,11 +29,16 @@ bool NeedsQuotes(const std::string& value) {
          });
 }
 
+// In double quotes, with what would break the line or the quotes escaped.
+std::string Quoted(const std::string& value) {
+  return absl::StrCat("\"", absl::StrReplaceAll(absl::Utf8SafeCEscape(value), {{"\\'", "'"}}), "\"");
+}
+
 void Log(spdlog::level::level_enum level, std::string_view event, std::initializer_list<LogField> fields) {
   std::string line(event);
   for (const auto& [key, value] : fields) {
     absl::StrAppend(&line, " ", absl::string_view(key.data(), key.size()), "=",
-                    NeedsQuotes(value) ? absl::StrCat("\"", absl::Utf8SafeCEscape(value), "\"") : value);
+                    NeedsQuotes(value) ? Quoted(value) : value);
   }
   Logger().log(level, spdlog::string_view_t(line));
 }

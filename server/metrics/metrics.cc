@@ -8,7 +8,6 @@
 
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
 #include "server/metrics/process.h"
 #include "server/version.h"
 
@@ -66,10 +65,7 @@ struct Metrics::Families {
                        .Name("halfwave_batch_rows")
                        .Help("Rows in one forward pass.")
                        .Register(registry)),
-        rows(prometheus::BuildCounter()
-                 .Name("halfwave_rows_total")
-                 .Help("Rows predicted.")
-                 .Register(registry)),
+        rows(prometheus::BuildCounter().Name("halfwave_rows_total").Help("Rows predicted.").Register(registry)),
         ready(prometheus::BuildGauge()
                   .Name("halfwave_ready")
                   .Help("1 while the server takes traffic, 0 before and from the order to stop on.")
@@ -93,12 +89,12 @@ struct Metrics::Families {
 class Metrics::ModelCollector {
  public:
   void Add(ModelReport report) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     reports_.push_back(std::move(report));
   }
 
   std::vector<MetricFamily> Collect() const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     Output out;
     for (const ModelReport& report : reports_) Collect(report, out);
     return std::move(out).TakeFamilies();
@@ -185,7 +181,7 @@ class Metrics::ModelCollector {
     }
   }
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<ModelReport> reports_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -201,6 +197,11 @@ Metrics::Metrics()
     : registry_(std::make_unique<prometheus::Registry>()),
       families_(std::make_unique<Families>(*registry_)),
       models_(std::make_unique<ModelCollector>()) {
+  // Those that can be expected are there from the start, at 0: a rate sees the first of them, too.
+  for (const char* method : kMethodNames) families_->requests.Add({{"method", method}, {"code", "OK"}});
+  for (const char* code : {"INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}) {
+    families_->requests.Add({{"method", "ModelInfer"}, {"code", code}});
+  }
   families_->build_info.Add({{"version", kVersion}, {"compiler", kCompiler}}).Set(1);
   SetReady(false);
 }
@@ -210,7 +211,7 @@ Metrics::~Metrics() = default;
 void Metrics::ObserveRequest(Method method, absl::StatusCode code, absl::Duration duration) {
   RequestHandles handles;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     RequestHandles& made = requests_[static_cast<size_t>(method)][static_cast<size_t>(code)];
     if (made.count == nullptr) {
       const Labels labels = {{"method", kMethodNames[static_cast<size_t>(method)]},
@@ -231,7 +232,7 @@ ModelMetrics* Metrics::AddModel(ModelReport report) {
   handles->batch_rows_ = &families_->batch_rows.Add(labels, RowsBuckets());
   handles->rows_ = &families_->rows.Add(labels);
   models_->Add(std::move(report));
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   handles_.push_back(std::move(handles));
   return handles_.back().get();
 }

@@ -9,9 +9,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "model/activity/monitor.h"
+#include "model/base/mutex.h"
 
 namespace prometheus {
 class Counter;
@@ -32,8 +32,9 @@ enum class Method {
   kRepositoryIndex,
   kGetHealth,
 };
-inline constexpr std::array<const char*, 8> kMethodNames = {
-    "ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer", "RepositoryIndex", "GetHealth"};
+inline constexpr std::array<const char*, 8> kMethodNames = {"ServerLive",      "ServerReady",   "ModelReady",
+                                                            "ServerMetadata",  "ModelMetadata", "ModelInfer",
+                                                            "RepositoryIndex", "GetHealth"};
 
 // What is asked of a model at each scrape. Must be thread-safe, and valid until the Metrics object is gone.
 struct ModelReport {
@@ -90,7 +91,7 @@ class Metrics {
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<Families> families_;
   std::unique_ptr<ModelCollector> models_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::array<std::array<RequestHandles, kCodes>, kMethodNames.size()> requests_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<ModelMetrics>> handles_ ABSL_GUARDED_BY(mutex_);
 };

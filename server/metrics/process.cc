@@ -57,8 +57,7 @@ std::vector<MetricFamily> CollectProcess() {
         (number(kUserTicks) + number(kSystemTicks)) / ticks);
     Add(families, "process_resident_memory_bytes", "Resident memory size in bytes.", MetricType::Gauge,
         number(kResident) * static_cast<double>(sysconf(_SC_PAGESIZE)));
-    Add(families, "process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge,
-        number(kVirtual));
+    Add(families, "process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge, number(kVirtual));
     Add(families, "process_threads", "Number of OS threads in the process.", MetricType::Gauge, number(kThreads));
     Add(families, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
         MetricType::Gauge, BootTime() + number(kStart) / ticks);

@@ -25,9 +25,7 @@ class InferenceTask : public Task {
   InferenceRequest request_;
 };
 
-InferenceRequest& RequestOf(const std::unique_ptr<Task>& task) {
-  return static_cast<InferenceTask&>(*task).request();
-}
+InferenceRequest& RequestOf(const std::unique_ptr<Task>& task) { return static_cast<InferenceTask&>(*task).request(); }
 
 // Copies the rows of all requests of the batch into the session. Returns their number.
 int64_t Gather(std::span<const std::unique_ptr<Task>> batch, Session& session, std::vector<uint8_t>& skip) {

@@ -57,8 +57,8 @@ class ModelVersion {
   absl::Status Submit(InferenceRequest request);
   void Flush() { scheduler_.Flush(); }
 
-  // Answers what was accepted and refuses what comes. Idempotent.
-  void Drain() { scheduler_.Drain(); }
+  // Answers what was accepted and refuses what comes; see Scheduler::Drain.
+  void Drain(absl::Time deadline) { scheduler_.Drain(deadline); }
 
  private:
   struct Slot {

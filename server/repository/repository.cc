@@ -47,14 +47,14 @@ absl::StatusOr<std::unique_ptr<Repository>> Repository::Load(const RepositoryOpt
     return repository;
   }
   HALFWAVE_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> files, FindFiles(options.path));
-  absl::Status first_error;
   size_t loaded = 0;
   for (const std::filesystem::path& file : files) {
-    const absl::Status status = repository->LoadOne(file.stem().string(), file, options, metrics);
-    first_error.Update(status);
-    loaded += status.ok() ? 1 : 0;
+    loaded += repository->LoadOne(file.stem().string(), file, options, metrics).ok() ? 1 : 0;
   }
-  if (loaded == 0) return first_error;
+  if (loaded == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no model could be loaded from ", options.path, "; why is told in the lines before this one"));
+  }
   return repository;
 }
 
@@ -83,8 +83,9 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
                              {"batch", version.model().batch()},
                              {"ms", absl::StrCat(absl::ToInt64Milliseconds(absl::Now() - start))}});
   } else {
-    LogError("model_failed",
-             {{"model", name}, {"code", absl::StatusCodeToString(status.code())}, {"error", std::string(status.message())}});
+    LogError(
+        "model_failed",
+        {{"model", name}, {"code", absl::StatusCodeToString(status.code())}, {"error", std::string(status.message())}});
   }
   models_.emplace(name, std::move(loaded));
   return status;
@@ -103,8 +104,8 @@ absl::StatusOr<std::shared_ptr<ModelVersion>> Repository::Find(std::string_view 
   const std::shared_ptr<ModelVersion>& model = *found->second;
   if (!version.empty() && version != model->version()) {
     return absl::NotFoundError(absl::StrCat("model '", found->first, "' has no version '",
-                                            absl::string_view(version.data(), version.size()), "'; served are: ",
-                                            model->version()));
+                                            absl::string_view(version.data(), version.size()),
+                                            "'; served are: ", model->version()));
   }
   return model;
 }
@@ -115,9 +116,9 @@ std::vector<std::string> Repository::names() const {
   return names;
 }
 
-void Repository::Drain() {
+void Repository::Drain(absl::Time deadline) {
   for (auto& [name, model] : models_) {
-    if (model.ok()) (*model)->Drain();
+    if (model.ok()) (*model)->Drain(deadline);
   }
 }
 

@@ -25,7 +25,7 @@ class Repository {
  public:
   // Loads what the options name: a file under its stem, every *.onnx of a folder, or the built-in model. Logs each
   // model that is loaded or fails. With several files one that fails is kept as not ready and the others serve; the
-  // status is an error, the first, when none loads.
+  // status is an error when none loads.
   static absl::StatusOr<std::unique_ptr<Repository>> Load(const RepositoryOptions& options, Metrics& metrics);
 
   // The model, in the named version or, with an empty one, the newest. NOT_FOUND, listing what is served, for an
@@ -35,8 +35,8 @@ class Repository {
   // Names of all models, those that failed to load included.
   std::vector<std::string> names() const;
 
-  // Answers everything accepted and refuses what comes.
-  void Drain();
+  // Answers everything accepted, what still waits at the deadline with UNAVAILABLE, and refuses what comes.
+  void Drain(absl::Time deadline);
 
  private:
   absl::Status LoadOne(const std::string& name, const std::filesystem::path& path, const RepositoryOptions& options,

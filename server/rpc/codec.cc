@@ -19,7 +19,8 @@ using InputTensor = ModelInferRequest::InferInputTensor;
 static_assert(std::endian::native == std::endian::little, "raw contents are little-endian and used as they are");
 
 absl::Status InputError(const InputTensor& tensor, const ModelVersion& version, const std::string& what) {
-  return absl::InvalidArgumentError(absl::StrCat("input '", tensor.name(), "' of model '", version.name(), "': ", what));
+  return absl::InvalidArgumentError(
+      absl::StrCat("input '", tensor.name(), "' of model '", version.name(), "': ", what));
 }
 
 std::string Names(const std::vector<GraphValue>& values) {
@@ -38,14 +39,17 @@ absl::StatusOr<int64_t> CheckShape(const InputTensor& tensor, const GraphValue& 
     return InputError(tensor, version, absl::StrCat("expected datatype FP32, found '", tensor.datatype(), "'"));
   }
   const Shape shape(tensor.shape().begin(), tensor.shape().end());
-  const bool fits = shape.size() == input.shape.size() && std::equal(shape.begin() + 1, shape.end(), input.shape.begin() + 1);
+  const bool fits =
+      shape.size() == input.shape.size() && std::equal(shape.begin() + 1, shape.end(), input.shape.begin() + 1);
   if (!fits) {
-    return InputError(tensor, version, absl::StrCat("unexpected shape: expected ", ShapeToString(input.shape), ", found ",
-                                                    ShapeToString(shape)));
+    return InputError(
+        tensor, version,
+        absl::StrCat("unexpected shape: expected ", ShapeToString(input.shape), ", found ", ShapeToString(shape)));
   }
   if (shape[0] < 1 || shape[0] > version.max_batch_rows()) {
-    return InputError(tensor, version, absl::StrCat("expected a batch of 1 to ", version.max_batch_rows(),
-                                                    " rows, found ", shape[0], "; send the rows in several requests"));
+    return InputError(tensor, version,
+                      absl::StrCat("expected a batch of 1 to ", version.max_batch_rows(), " rows, found ", shape[0],
+                                   "; send the rows in several requests"));
   }
   return shape[0];
 }
@@ -61,8 +65,9 @@ absl::StatusOr<const char*> FindValues(const ModelInferRequest& request, int ind
     }
     const std::string& raw = request.raw_input_contents(index);
     if (raw.size() != elements * sizeof(float)) {
-      return InputError(tensor, version, absl::StrCat("input byte size mismatch: expected ", elements * sizeof(float),
-                                                      " bytes (", elements, " FP32 values), found ", raw.size()));
+      return InputError(tensor, version,
+                        absl::StrCat("input byte size mismatch: expected ", elements * sizeof(float), " bytes (",
+                                     elements, " FP32 values), found ", raw.size()));
     }
     return raw.data();
   }
@@ -71,8 +76,8 @@ absl::StatusOr<const char*> FindValues(const ModelInferRequest& request, int ind
     return InputError(tensor, version, "expected its values in fp32_contents alone, found others");
   }
   if (values.size() != elements) {
-    return InputError(tensor, version, absl::StrCat("expected ", elements, " values in fp32_contents, found ",
-                                                    values.size()));
+    return InputError(tensor, version,
+                      absl::StrCat("expected ", elements, " values in fp32_contents, found ", values.size()));
   }
   return reinterpret_cast<const char*>(values.data());
 }
@@ -115,8 +120,9 @@ absl::StatusOr<DecodedRows> DecodeRows(const ModelInferRequest& request, const M
     if (decoded.inputs[index] != nullptr) return InputError(tensor, version, "is there twice");
     HALFWAVE_ASSIGN_OR_RETURN(const int64_t rows, CheckShape(tensor, inputs[index], version));
     if (i > 0 && rows != decoded.rows) {
-      return InputError(tensor, version, absl::StrCat("has ", rows, " rows, but input '", request.inputs(0).name(),
-                                                      "' has ", decoded.rows));
+      return InputError(
+          tensor, version,
+          absl::StrCat("has ", rows, " rows, but input '", request.inputs(0).name(), "' has ", decoded.rows));
     }
     decoded.rows = rows;
     const int64_t elements = rows * RowElements(inputs[index].shape);
@@ -126,10 +132,11 @@ absl::StatusOr<DecodedRows> DecodeRows(const ModelInferRequest& request, const M
     if (bad < elements) {
       decoded.finite = false;
       if (!allow_non_finite) {
-        return InputError(tensor, version, absl::StrCat("value ", bad % RowElements(inputs[index].shape), " of row ",
-                                                        bad / RowElements(inputs[index].shape),
-                                                        " is NaN or infinite; expected finite values (the server's "
-                                                        "option --allow-non-finite lets others pass)"));
+        return InputError(tensor, version,
+                          absl::StrCat("value ", bad % RowElements(inputs[index].shape), " of row ",
+                                       bad / RowElements(inputs[index].shape),
+                                       " is NaN or infinite; expected finite values (the server's "
+                                       "option --allow-non-finite lets others pass)"));
       }
     }
   }
@@ -150,9 +157,10 @@ absl::StatusOr<std::vector<size_t>> DecodeOutputs(const ModelInferRequest& reque
                                     [&](const GraphValue& output) { return output.name == wanted.name(); });
     const auto index = static_cast<size_t>(found - outputs.begin());
     if (found == outputs.end() || std::find(indices.begin(), indices.end(), index) != indices.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "output '", wanted.name(), "' of model '", version.name(), "': ",
-          found == outputs.end() ? absl::StrCat("there is no such output; expected ", Names(outputs)) : "is asked for twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("output '", wanted.name(), "' of model '", version.name(), "': ",
+                       found == outputs.end() ? absl::StrCat("there is no such output; expected ", Names(outputs))
+                                              : "is asked for twice"));
     }
     indices.push_back(index);
   }

@@ -48,6 +48,7 @@ class InferenceDriver::Call {
           delete this;
           return;
         }
+        ++driver_.arrivals_;
         driver_.AddCall();
         Begin();
         break;
@@ -138,7 +139,7 @@ void InferenceDriver::Start() {
 
 void InferenceDriver::Stop() {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     queue_->Shutdown();
   }
@@ -146,7 +147,7 @@ void InferenceDriver::Stop() {
 }
 
 void InferenceDriver::AddCall() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   if (!stopping_) new Call(*this);
 }
 

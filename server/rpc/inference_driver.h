@@ -4,12 +4,13 @@
 
 #include <grpcpp/completion_queue.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "model/base/mutex.h"
 #include "server/rpc/services.h"
 
 namespace halfwave {
@@ -27,6 +28,9 @@ class InferenceDriver {
   // Starts to take requests; call once, after the server was started.
   void Start();
 
+  // Calls that have arrived so far.
+  uint64_t arrivals() const { return arrivals_.load(); }
+
   // Call once the server was shut down: returns when every call has been answered and its memory freed.
   void Stop();
 
@@ -43,7 +47,8 @@ class InferenceDriver {
   InferenceService& service_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::vector<std::shared_ptr<ModelVersion>> touched_;  // used by the thread alone
-  absl::Mutex mutex_;
+  std::atomic<uint64_t> arrivals_{0};
+  Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;  // nothing may be asked of a queue that was shut down
   std::thread thread_;
 };
