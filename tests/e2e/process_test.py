@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""The server as a process: exit codes, messages, signals."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from server_process import BIN, ROOT, Server, halfwave  # noqa: E402
+
+ZOO = ROOT / "model/zoo"
+
+
+def run_server(*arguments):
+    """A start that is expected to fail; its exit code and log."""
+    command = [str(BIN / "halfwave-server"), "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+class Process(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="halfwave-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def test_a_digit_is_named_by_a_server_started_with_no_arguments(self):
+        with Server() as server:
+            for digit in range(10):
+                answer = halfwave("predict", ZOO / f"pictures/digit_{digit}.png", "--server", server.grpc, "--top", 1)
+                self.assertIn(f" {digit} ", answer)
+
+    def test_sigterm_ends_it_with_zero(self):
+        server = Server()
+        self.assertEqual(server.stop(), 0)
+        self.assertIn("stopping signal=TERM", "".join(server.log))
+
+    def test_a_missing_model_exits_with_two(self):
+        code, log = run_server("--model", self.folder / "nothing.onnx")
+        self.assertEqual(code, 2)
+        self.assertIn("nothing.onnx", log)
+
+    def test_a_file_that_is_no_model_exits_with_two(self):
+        code, log = run_server("--model", self.file("text.onnx", b"hello " * 100))
+        self.assertEqual(code, 2)
+        self.assertIn("not an ONNX model", log)
+
+    def test_a_file_cut_short_exits_with_two(self):
+        whole = (ZOO / "digits_cnn.onnx").read_bytes()
+        for size in (0, 1, len(whole) // 2, len(whole) - 1):
+            code, log = run_server("--model", self.file("cut.onnx", whole[:size]))
+            self.assertEqual(code, 2, f"cut to {size} bytes: {log}")
+            self.assertIn("cut.onnx", log)
+
+    def test_an_unknown_operator_is_named_with_its_node_and_opset(self):
+        whole = (ZOO / "digits_cnn.onnx").read_bytes()
+        code, log = run_server("--model", self.file("odd.onnx", whole.replace(b"\x22\x04Relu", b"\x22\x04Rolu")))
+        self.assertEqual(code, 2)
+        for word in ("'relu1'", "Rolu", "opset 13", "not supported"):
+            self.assertIn(word, log)
+
+    def test_a_model_that_does_not_reproduce_its_self_test_is_refused(self):
+        whole = bytearray((ZOO / "digits_mlp.onnx").read_bytes())
+        place = whole.find(b"fc1.weight") + 200  # within the weights
+        whole[place + 3 - place % 4] ^= 0x01
+        code, log = run_server("--model", self.file("damaged.onnx", bytes(whole)))
+        self.assertEqual(code, 2, log)
+        self.assertTrue("self-test" in log or "not an ONNX model" in log or "finite" in log, log)
+
+    def test_a_port_in_use_is_named_and_exits_with_two(self):
+        with Server() as server:
+            for option, address in (("--grpc", server.grpc), ("--http", server.http)):
+                code, log = run_server(option, address)
+                self.assertEqual(code, 2, log)
+                self.assertIn(address, log)
+
+    def test_a_mistyped_option_exits_with_two(self):
+        self.assertEqual(run_server("--modle", "x")[0], 2)
+
+    def test_environment_and_file_set_options(self):
+        config = self.file("halfwave.toml", b"activity-window = 123\n")
+        with Server("--config", config, env={"HALFWAVE_MODEL": str(ZOO / "digits_mlp.onnx")}) as server:
+            self.assertIn("digits_mlp", halfwave("models", "--server", server.grpc))
+            self.assertIn("123", halfwave("health", "--server", server.grpc))
+
+    def test_http_says_ready_and_not_found(self):
+        with Server() as server:
+            self.assertEqual(urllib.request.urlopen(f"http://{server.http}/readyz", timeout=10).status, 200)
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"http://{server.http}/nothing", timeout=10)
+            self.assertEqual(caught.exception.code, 404)
+
+    def test_the_log_has_a_line_per_failure_and_none_per_success(self):
+        with Server() as server:
+            halfwave("predict", ZOO / "pictures/digit_3.png", "--server", server.grpc)
+            halfwave("predict", ZOO / "pictures/digit_3.png", "--server", server.grpc, "--model", "nobody", check=False)
+        text = "".join(server.log)
+        self.assertIn("request_failed method=ModelMetadata code=NOT_FOUND", text)
+        self.assertEqual(text.count("\n"), 5, text)  # loaded, ready, one failure, stopping, stopped
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

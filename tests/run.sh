@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test; ends in ctest's summary.
+#   tests/run.sh [--all] [ctest options]     e.g. tests/run.sh -R Scheduler
+# --all adds the long ones: the unit and integration tests under the address, undefined-behaviour and thread sanitizers,
+# and clang-tidy.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+all=false
+if [[ ${1-} == --all ]]; then all=true; shift; fi
+step() { printf '\n== %s\n' "$*"; }
+
+step "Packages"
+deploy/packages/install.sh deploy/packages/build.txt tests/packages.txt
+
+step "Python clients for the interop tests"
+venv=build/venv
+if cmp -s tests/requirements.txt "$venv/installed.txt"; then
+  echo "They are there."
+elif python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/requirements.txt; then
+  cp tests/requirements.txt "$venv/installed.txt"
+else
+  rm -rf "$venv"
+  echo "They could not be installed; the interop tests will be skipped."
+fi
+
+step "Build"
+cmake --preset release -DHALFWAVE_BUILD_TESTS=ON -DHALFWAVE_WERROR=ON >build/configure.log || { cat build/configure.log; exit 1; }
+cmake --build --preset release
+
+if $all; then
+  # gRPC as Debian builds it hides its locks from the thread sanitizer, so what uses it is left out there.
+  for run in 'asan unit|integration|conformance' 'tsan unit'; do
+    preset=${run%% *}
+    step "Tests under $preset"
+    cmake --preset "$preset" >build/configure.log || { cat build/configure.log; exit 1; }
+    cmake --build --preset "$preset"
+    ctest --preset "$preset" -L "${run#* }"
+  done
+  step "clang-tidy"
+  echo clang-tidy-14 >build/tidy.txt
+  deploy/packages/install.sh build/tidy.txt
+  git ls-files '*.cc' | grep -v '^tests/' | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/release --quiet
+fi
+
+step "Tests"
+ctest --preset release "$@"

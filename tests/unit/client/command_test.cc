@@ -1,0 +1,279 @@
+// The commands as a whole, against a server in this process.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "client/commands/health.h"
+#include "client/commands/models.h"
+#include "client/commands/predict.h"
+#include "nlohmann/json.hpp"
+#include "tests/unit/client/png_bytes.h"
+#include "tests/unit/client/puppet_server.h"
+
+namespace halfwave::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+class Commands : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/halfwave_client_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    common_.server = server_.address();
+    common_.deadline_seconds = 20;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string File(const std::string& name, const std::string& bytes) {
+    const std::string path = folder_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  }
+
+  ExitCode Predict(std::vector<std::string> files, PictureOverrides overrides = {}, const std::string& model = "") {
+    out_.str("");
+    err_.str("");
+    PredictOptions options;
+    options.common = common_;
+    options.files = std::move(files);
+    options.model = model;
+    options.overrides = std::move(overrides);
+    return RunPredict(options, streams_);
+  }
+
+  ExitCode Health() {
+    out_.str("");
+    return RunHealth({common_, "", ""}, streams_);
+  }
+
+  v1::LayerHealth& AddLayer(v1::LayerHealth::Family family, uint64_t seen, bool full) {
+    server_.health.set_model_name("m");
+    server_.health.set_model_version("1");
+    server_.health.set_window_samples(10000);
+    server_.health.set_samples_seen(seen);
+    v1::LayerHealth& layer = *server_.health.add_layers();
+    layer.set_name("relu1");
+    layer.set_activation("Relu");
+    layer.set_family(family);
+    layer.set_units(1000);
+    layer.set_silent_units(3);
+    layer.set_always_on_units(2);
+    layer.set_window_samples_seen(seen);
+    layer.set_window_full(full);
+    layer.set_activity(0.5);
+    layer.set_sparsity(0.4);
+    layer.set_saturated(0.3);
+    layer.set_silent_activity_bound(0.00123456);
+    return layer;
+  }
+
+  PuppetServer server_;
+  std::string folder_;
+  CommonOptions common_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Streams streams_{out_, err_, Style{}};
+};
+
+TEST_F(Commands, PredictShowsTheBestClassesOfAPictureFirst) {
+  EXPECT_EQ(Predict({File("a.png", PngBytes(2, 1, 1, {51, 204}))}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("  yes  80.0 %  ########################\n  no   20.0 %  ######\n"));
+}
+
+TEST_F(Commands, PredictScoresATableWithAnswersByNameOrNumber) {
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\nyes,0.1,0.9\n0,0.7,0.3\nyes,0.6,0.4\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("accuracy 66.67 % (2 right)"));
+  EXPECT_THAT(out_.str(), HasSubstr("wrong, is yes"));
+}
+
+TEST_F(Commands, PredictSendsNoMoreRowsAtOnceThanTheModelTakes) {
+  std::string csv;
+  for (int i = 0; i < 10; ++i) csv += "0.25,0.75\n";
+  EXPECT_EQ(Predict({File("t.csv", csv)}), kOk);
+  EXPECT_THAT(server_.batches(), ElementsAre(4, 4, 2));
+}
+
+TEST_F(Commands, PredictSendsOneRowAtATimeToAServerThatDoesNotSayMore) {
+  server_.metadata.mutable_properties()->erase("halfwave.max_batch_rows");
+  EXPECT_EQ(Predict({File("t.csv", "0.25,0.75\n0.5,0.5\n")}), kOk);
+  EXPECT_THAT(server_.batches(), ElementsAre(1, 1));
+}
+
+TEST_F(Commands, PredictShowsTheFirstRowsOfALongTable) {
+  std::string csv;
+  for (int i = 0; i < 25; ++i) csv += "0.25,0.75\n";
+  EXPECT_EQ(Predict({File("t.csv", csv)}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("... and 15 rows more"));
+}
+
+TEST_F(Commands, PredictDoesNotCallScoresProbabilities) {
+  (*server_.metadata.mutable_properties())["halfwave.head"] = "logits";
+  EXPECT_EQ(Predict({File("t.csv", "-3,7.5\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("7.5"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("%")));
+  EXPECT_THAT(out_.str(), HasSubstr("scores, not probabilities"));
+}
+
+TEST_F(Commands, PredictHintsAtValuesOutsideTheModelsDomain) {
+  (*server_.metadata.mutable_properties())["halfwave.domain"] = R"({"x": [0, 1]})";
+  const std::string file = File("t.csv", "0,16\n");
+  EXPECT_EQ(Predict({file}), kOk);
+  EXPECT_THAT(err_.str(), HasSubstr("--scale 0.0625"));
+  EXPECT_EQ(Predict({file}, {{"scale", "0.0625"}}), kOk);
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(Commands, PredictAsJsonHoldsEverything) {
+  common_.json = true;
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\nyes,0.25,0.75\n"), folder_ + "/none"}), kServerError);
+  const Json json = Json::parse(out_.str());
+  EXPECT_EQ(json["model"], "m");
+  EXPECT_EQ(json["version"], "1");
+  EXPECT_EQ(json["files"][0]["accuracy"], 1.0);
+  EXPECT_GE(json["files"][0]["latency_seconds"], 0.0);
+  const Json& row = json["predictions"][0];
+  EXPECT_EQ(row["row"], 0);
+  EXPECT_EQ(row["label"], "yes");
+  EXPECT_EQ(row["class"], 1);
+  EXPECT_EQ(row["probability"], 0.75);
+  EXPECT_EQ(row["probabilities"], Json::array({0.25, 0.75}));
+  EXPECT_EQ(row["right"], true);
+  EXPECT_THAT(json["errors"][0]["message"].get<std::string>(), HasSubstr("No such file"));
+}
+
+TEST_F(Commands, PredictGoesOnAfterABadFileAndSaysSoInTheExitCode) {
+  const std::string good = File("t.csv", "0.25,0.75\n");
+  const std::string bad = File("cut.png", PngBytes(2, 1, 1, {1, 2}).substr(0, 40));
+  EXPECT_EQ(Predict({bad, good}), kServerError);
+  EXPECT_THAT(err_.str(), HasSubstr("cut.png: expected a complete PNG"));
+  EXPECT_THAT(out_.str(), HasSubstr("t.csv"));
+  EXPECT_EQ(Predict({bad}), kUsage);
+}
+
+TEST_F(Commands, PredictNamesTheShapeThatDoesNotFit) {
+  EXPECT_EQ(Predict({File("t.csv", "1,2,3\n")}), kUsage);
+  EXPECT_THAT(err_.str(),
+              HasSubstr("expected rows of 2 values, as input [-1, 2] of model 'm' takes, found shape [1, 3]"));
+}
+
+TEST_F(Commands, PredictDoesNotTakeAColumnWithAnswersForOneRow) {
+  EXPECT_EQ(Predict({File("t.csv", "label,a\nyes,1\nno,2\n")}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("found shape [2, 1]"));
+}
+
+TEST_F(Commands, PredictNamesALabelThatIsNoClass) {
+  for (const char* label : {"nan", "1e300", "-1", "0.5", ""}) {
+    EXPECT_EQ(Predict({File("u.csv", absl::StrCat("label,a,b\n", label, ",1,2\n"))}), kUsage) << label;
+  }
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\nmaybe,1,2\n")}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("found 'maybe'"));
+}
+
+TEST_F(Commands, TheServersErrorIsExitCodeOne) {
+  const std::string file = File("t.csv", "1,2\n");
+  EXPECT_EQ(Predict({file}, {}, "other"), kServerError);
+  EXPECT_THAT(err_.str(), HasSubstr("served are: m"));
+  server_.infer_status = {grpc::StatusCode::INVALID_ARGUMENT, "row 0 is NaN"};
+  EXPECT_EQ(Predict({file}), kServerError);
+  EXPECT_THAT(err_.str(), HasSubstr("t.csv: row 0 is NaN"));
+}
+
+TEST_F(Commands, NoServerIsExitCodeThree) {
+  common_.server = DeadAddress();
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n")}), kNoServer);
+  EXPECT_THAT(err_.str(), HasSubstr("no server answers at"));
+  EXPECT_EQ(Health(), kNoServer);
+  EXPECT_EQ(RunModels(common_, streams_), kNoServer);
+}
+
+TEST_F(Commands, ADeadlineIsExitCodeThree) {
+  server_.before_infer = [](grpc::ServerContext& context) {
+    while (!context.IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+  };
+  common_.deadline_seconds = 0.5;
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n")}), kNoServer);
+}
+
+TEST_F(Commands, SeveralReadyModelsHaveToBeNamed) {
+  server_.AddModel("n", "READY", "");
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n")}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("2 models: m, n; name one with --model"));
+}
+
+TEST_F(Commands, ModelsThatAreNotReadyAreNotChosen) {
+  server_.AddModel("n", "UNAVAILABLE", "corrupt");
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n")}), kOk);
+  server_.index.clear_models();
+  server_.AddModel("n", "UNAVAILABLE", "corrupt");
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n")}), kServerError);
+  EXPECT_THAT(err_.str(), HasSubstr("not ready: 'n' (corrupt)"));
+}
+
+TEST_F(Commands, ModelsListsThemWithWhyOneIsNotReady) {
+  server_.AddModel("n", "UNAVAILABLE", "corrupt\033[31m");
+  (*server_.metadata.mutable_properties())["halfwave.sha256"] = "0123456789abcdef";
+  EXPECT_EQ(RunModels(common_, streams_), kOk);
+  EXPECT_THAT(out_.str(),
+              HasSubstr("m     1        READY        x [-1, 2]  y [-1, 2]        2  softmax  0123456789ab\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("n: corrupt?[31m"));
+}
+
+TEST_F(Commands, HealthDoesNotCallAUnitDeadBeforeTheWindowIsFull) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 361, false);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("not yet known, 3 silent"));
+  EXPECT_THAT(out_.str(), HasSubstr("2 so far"));
+  EXPECT_THAT(out_.str(), HasSubstr("361 of 10,000 samples: too few to call a unit dead."));
+}
+
+TEST_F(Commands, HealthSaysWhatAFullWindowAllows) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("3 (0.3 %)"));
+  EXPECT_THAT(out_.str(), HasSubstr("last 10,500 samples"));
+  EXPECT_THAT(out_.str(), HasSubstr("each silent unit is active on less than 0.123 % of such samples"));
+}
+
+TEST_F(Commands, HealthCallsLeakyUnitsInactiveAndSaturatingOnesNeither) {
+  AddLayer(v1::LayerHealth::LEAKY, 10500, true);
+  AddLayer(v1::LayerHealth::SATURATING, 10500, true).set_name("tanh1");
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("3 inactive"));
+  EXPECT_THAT(out_.str(), HasSubstr("30.0 %"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("(0.3 %)")));
+}
+
+TEST_F(Commands, HealthShowsSaturationOnlyWhereALayerCanSaturate) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true).set_silent_units(0);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("saturated")));
+  EXPECT_THAT(out_.str(), HasSubstr("No unit was silent on all of the last 10,500 samples."));
+}
+
+TEST_F(Commands, HealthWithoutTrafficClaimsNothing) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 0, false);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("0 of 10,000 samples"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("3 silent")));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("50.0 %")));
+}
+
+TEST_F(Commands, HealthAsJsonKeepsTheCountsApartFromTheVerdict) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 361, false);
+  common_.json = true;
+  EXPECT_EQ(Health(), kOk);
+  const Json layer = Json::parse(out_.str())["layers"][0];
+  EXPECT_EQ(layer["silent_units"], 3);
+  EXPECT_EQ(layer["window_full"], false);
+  EXPECT_EQ(layer["family"], "rectifier");
+}
+
+}  // namespace
+}  // namespace halfwave::client

@@ -1,0 +1,225 @@
+// A forward pass allocates nothing. Every way to take memory is counted: operator new, replaced here, and malloc and
+// its kin, wrapped by the linker (see CMakeLists.txt).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <new>
+#include <sstream>
+
+#include "model/engine/session.h"
+#include "tests/support/onnx_builder.h"
+#include "tests/support/paths.h"
+#include "tests/support/run_model.h"
+
+namespace {
+
+std::atomic<bool> counting = false;
+std::atomic<int64_t> allocations = 0;
+
+void Count() {
+  if (counting) ++allocations;
+}
+
+}  // namespace
+
+extern "C" {
+void* __real_malloc(size_t size);
+void* __real_calloc(size_t count, size_t size);
+void* __real_realloc(void* memory, size_t size);
+void* __real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void** memory, size_t alignment, size_t size);
+
+void* __wrap_malloc(size_t size) {
+  Count();
+  return __real_malloc(size);
+}
+void* __wrap_calloc(size_t count, size_t size) {
+  Count();
+  return __real_calloc(count, size);
+}
+void* __wrap_realloc(void* memory, size_t size) {
+  Count();
+  return __real_realloc(memory, size);
+}
+void* __wrap_aligned_alloc(size_t alignment, size_t size) {
+  Count();
+  return __real_aligned_alloc(alignment, size);
+}
+int __wrap_posix_memalign(void** memory, size_t alignment, size_t size) {
+  Count();
+  return __real_posix_memalign(memory, alignment, size);
+}
+}
+
+[[gnu::noinline]] void* operator new(size_t size) {
+  Count();
+  void* memory = __real_malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void* operator new(size_t size, std::align_val_t alignment) {
+  Count();
+  void* memory = nullptr;
+  if (__real_posix_memalign(&memory, static_cast<size_t>(alignment), size == 0 ? 1 : size) != 0) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void* operator new[](size_t size) { return operator new(size); }
+[[gnu::noinline]] void* operator new[](size_t size, std::align_val_t alignment) {
+  return operator new(size, alignment);
+}
+[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  Count();
+  return __real_malloc(size == 0 ? 1 : size);
+}
+[[gnu::noinline]] void* operator new[](size_t size, const std::nothrow_t& nothrow) noexcept {
+  return operator new(size, nothrow);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace halfwave {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+template <typename Work>
+int64_t AllocationsIn(Work work) {
+  allocations = 0;
+  counting = true;
+  work();
+  counting = false;
+  return allocations;
+}
+
+// Keeps the compiler from leaving out an allocation whose memory nobody uses.
+void Use(void* memory) { asm volatile("" : : "g"(memory) : "memory"); }
+
+TEST(AllocationCounter, CountsEveryWayToTakeMemory) {
+  const auto once = [](auto take) {
+    return AllocationsIn([&] {
+      void* memory = take();
+      Use(memory);
+      std::free(memory);
+    });
+  };
+  EXPECT_EQ(once([] { return std::malloc(8); }), 1);
+  EXPECT_EQ(once([] { return std::calloc(8, 1); }), 1);
+  EXPECT_EQ(once([] { return std::realloc(nullptr, 8); }), 1);
+  EXPECT_EQ(once([] { return std::aligned_alloc(64, 64); }), 1);
+  EXPECT_EQ(once([] {
+              void* memory = nullptr;
+              return posix_memalign(&memory, 64, 64) == 0 ? memory : nullptr;
+            }),
+            1);
+  EXPECT_EQ(AllocationsIn([] { Use(std::make_unique<int>(1).get()); }), 1);
+  EXPECT_EQ(AllocationsIn([] { Use(std::vector<float>(7).data()); }), 1);
+  EXPECT_EQ(AllocationsIn([] { Use(AlignedBuffer(7).data()); }), 1);
+  EXPECT_EQ(AllocationsIn([] {}), 0);
+}
+
+void ExpectRunsWithoutAllocating(const std::shared_ptr<const Model>& model, const std::string& what) {
+  for (const int64_t rows : {1, 2, 7, 16, 64}) {
+    Session session(model, 64);
+    for (size_t i = 0; i < model->inputs().size(); ++i) {
+      const auto noise = Noise(session.input(i).size(), 1);
+      std::copy(noise.begin(), noise.end(), session.input(i).begin());
+    }
+    const std::vector<uint8_t> skip(rows, 0);
+    session.Run(rows, skip);
+    EXPECT_EQ(AllocationsIn([&] { session.Run(rows, skip); }), 0) << what << ", " << rows << " rows";
+    EXPECT_EQ(AllocationsIn([&] { session.Run(rows); }), 0) << what << ", " << rows << " rows, none skipped";
+  }
+}
+
+class ZooModel : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ZooModel, RunsWithoutAllocating) {
+  std::ifstream file(ProjectRoot() / "model" / "zoo" / (std::string(GetParam()) + ".onnx"), std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  const auto model = LoadModel(bytes.str());
+  ASSERT_TRUE(model.ok()) << model.status();
+  ExpectRunsWithoutAllocating(*model, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, ZooModel, ::testing::Values("digits_cnn", "digits_mlp", "fashion_cnn"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(Operator, RunsWithoutAllocatingWhicheverItIs) {
+  struct Case {
+    const char* op;
+    std::vector<Shape> weights;
+    OnnxBuilder::Attributes attributes;
+  };
+  const std::vector<Case> cases = {{"Add", {{3, 1, 1}}, {}},
+                                   {"AveragePool", {}, {{"kernel_shape", Ints{2, 2}}, {"pads", Ints{1, 0, 0, 1}}}},
+                                   {"BatchNormalization", {{3}, {3}, {3}, {3}}, {}},
+                                   {"Conv", {{5, 3, 3, 3}, {5}}, {{"pads", Ints{1, 1, 1, 1}}}},
+                                   {"Conv", {{6, 1, 3, 3}}, {{"group", int64_t{3}}}},
+                                   {"Conv", {{67, 3, 1, 1}}, {}},
+                                   {"Dropout", {}, {}},
+                                   {"Elu", {}, {}},
+                                   {"Flatten", {}, {}},
+                                   {"GlobalAveragePool", {}, {}},
+                                   {"Identity", {}, {}},
+                                   {"LeakyRelu", {}, {}},
+                                   {"MatMul", {{11, 8}}, {}},
+                                   {"MaxPool", {}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}},
+                                   {"PRelu", {{3, 1, 1}}, {}},
+                                   {"Relu", {}, {}},
+                                   {"Selu", {}, {}},
+                                   {"Sigmoid", {}, {}},
+                                   {"Softmax", {}, {{"axis", int64_t{1}}}},
+                                   {"Tanh", {}, {}}};
+  for (const Case& c : cases) {
+    OnnxBuilder network;
+    network.Input("x", {-1, 3, 9, 11}).Weight("k", {3, 3, 1, 1}, Noise(9, 1)).Node("Conv", {"x", "k"}, {"maps"});
+    std::vector<std::string> inputs = {"maps"};
+    for (const Shape& shape : c.weights) {
+      inputs.push_back("w" + std::to_string(inputs.size()));
+      network.Weight(inputs.back(), shape, Noise(*NumElements(shape), 2, 0.1f, 1));
+    }
+    network.Node(c.op, inputs, {"y"}, c.attributes).Node("Add", {"y", "y"}, {"z"}).Output("z").Output("y");
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    ExpectRunsWithoutAllocating(*model, c.op);
+  }
+}
+
+// Products beyond what fits into caches, where a library would take its blocks from the heap.
+TEST(Operator, LargeDenseLayersRunWithoutAllocating) {
+  for (const auto& [in, out] :
+       {std::pair<int64_t, int64_t>{1, 4096}, {4096, 1}, {3000, 17}, {17, 3000}, {2048, 2048}}) {
+    OnnxBuilder network;
+    network.Input("x", {-1, in}).Weight("w", {in, out}, Noise(in * out, 1)).Node("Gemm", {"x", "w"}, {"y"}).Output("y");
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    ExpectRunsWithoutAllocating(*model, std::to_string(in) + " to " + std::to_string(out));
+  }
+}
+
+TEST(Operator, ALargeConvolutionRunsWithoutAllocating) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 64, 24, 24}).Weight("k", {64, 64, 3, 3}, Noise(64 * 64 * 9, 1));
+  network.Node("Conv", {"x", "k"}, {"y"}, {{"pads", Ints{1, 1, 1, 1}}}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  Session session(*model, 16);
+  const auto noise = Noise(session.input(0).size(), 1);
+  for (const int64_t rows : {1, 16}) {
+    std::copy(noise.begin(), noise.end(), session.input(0).begin());
+    session.Run(rows);
+    EXPECT_EQ(AllocationsIn([&] { session.Run(rows); }), 0) << rows << " rows";
+  }
+}
+
+}  // namespace
+}  // namespace halfwave

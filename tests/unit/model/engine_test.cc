@@ -1,0 +1,418 @@
+// Networks through ONNX bytes, each compared with the plain interpreter.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "model/engine/session.h"
+#include "tests/support/onnx_builder.h"
+#include "tests/support/run_model.h"
+#include "tests/unit/model/reference.h"
+
+namespace halfwave {
+namespace {
+
+using Attributes = OnnxBuilder::Attributes;
+using Ints = std::vector<int64_t>;
+
+std::vector<float> Values(const Shape& shape, uint32_t seed, float low = -1, float high = 1) {
+  return Noise(*NumElements(shape), seed, low, high);
+}
+
+OnnxBuilder& Weight(OnnxBuilder& network, const std::string& name, const Shape& shape, uint32_t seed) {
+  return network.Weight(name, shape, Values(shape, seed));
+}
+
+// x [-1, 2, 4, 5] -> conv of 3 maps, "maps": a value whose channels lie last inside the engine.
+OnnxBuilder Maps(int64_t opset = 13) {
+  OnnxBuilder network(opset);
+  network.Input("x", {-1, 2, 4, 5});
+  Weight(network, "k", {3, 2, 3, 3}, 11);
+  network.Node("Conv", {"x", "k"}, {"maps"}, {{"pads", Ints{1, 1, 1, 1}}});
+  return network;
+}
+
+OnnxBuilder Features(int64_t opset = 13) {
+  OnnxBuilder network(opset);
+  network.Input("x", {-1, 6});
+  return network;
+}
+
+TEST(Engine, FeaturesBehindAConvolutionAreInOnnxsOrder) {
+  OnnxBuilder network = Maps();
+  network.Node("Flatten", {"maps"}, {"flat"});
+  Weight(network, "w", {60, 7}, 12);
+  network.Node("Gemm", {"flat", "w"}, {"y"}).Output("y").Output("flat");
+  ExpectComputes(network);
+}
+
+TEST(Engine, AReshapeOfMapsIsInOnnxsOrder) {
+  for (const Ints& target : {Ints{0, -1}, {-1, 60}, {0, 0, -1}, {0, 5, 4, 3}, {-1, 4, 15}, {0, 60, 1, 1}}) {
+    OnnxBuilder network = Maps();
+    network.IntWeight("t", target).Node("Reshape", {"maps", "t"}, {"y"}).Output("y");
+    ExpectComputes(network);
+  }
+}
+
+TEST(Engine, ConvolutionsBehindAReshapeSeeTheNewMaps) {
+  OnnxBuilder network = Maps();
+  network.IntWeight("t", {0, 5, 4, 3}).Node("Reshape", {"maps", "t"}, {"turned"});
+  Weight(network, "k2", {2, 5, 2, 2}, 13);
+  network.Node("Conv", {"turned", "k2"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, AResidualSumAddsBothBranches) {
+  OnnxBuilder network = Maps();
+  Weight(network, "k2", {3, 3, 3, 3}, 13);
+  network.Node("Relu", {"maps"}, {"a"})
+      .Node("Conv", {"a", "k2"}, {"b"}, {{"pads", Ints{1, 1, 1, 1}}})
+      .Node("Add", {"b", "maps"}, {"sum"})
+      .Node("Relu", {"sum"}, {"y"})
+      .Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, ASumOfMapsInTwoOrdersAddsTheRightElements) {
+  for (const bool maps_first : {true, false}) {
+    OnnxBuilder network = Maps();
+    network.Input("z", {-1, 3, 4, 5});
+    const std::vector<std::string> inputs =
+        maps_first ? std::vector<std::string>{"maps", "z"} : std::vector<std::string>{"z", "maps"};
+    network.Node("Add", inputs, {"y"}).Output("y");
+    ExpectComputes(network);
+  }
+}
+
+TEST(Engine, AValueReadBySeveralNodesIsNotOverwrittenByTheFirst) {
+  OnnxBuilder network = Features();
+  Weight(network, "w", {6, 6}, 12);
+  network.Node("Gemm", {"x", "w"}, {"a"})
+      .Node("Relu", {"a"}, {"b"})
+      .Node("Tanh", {"a"}, {"c"})
+      .Node("Identity", {"a"}, {"d"})
+      .Node("Relu", {"d"}, {"e"})
+      .Node("Add", {"b", "c"}, {"f"})
+      .Node("Add", {"f", "e"}, {"g"})
+      .Node("Add", {"g", "a"}, {"y"})
+      .Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, AValueAddedToItselfIsDoubled) {
+  OnnxBuilder network = Maps();
+  network.Node("Add", {"maps", "maps"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, TheCallersInputIsNotOverwrittenWhereAnotherNodeOrTheCallerReadsIt) {
+  OnnxBuilder network = Features();
+  network.Node("Relu", {"x"}, {"a"})
+      .Node("Identity", {"x"}, {"b"})
+      .Node("Tanh", {"b"}, {"c"})
+      .Node("Add", {"a", "c"}, {"y"});
+  network.Output("y").Output("x").Output("b");
+  ExpectComputes(network);
+}
+
+TEST(Engine, AnOutputInTheMiddleKeepsItsValue) {
+  OnnxBuilder network = Maps();
+  network.Node("Relu", {"maps"}, {"a"}).Node("Relu", {"a"}, {"b"}).Node("Tanh", {"b"}, {"c"});
+  network.Output("c").Output("maps").Output("a").Output("b");
+  ExpectComputes(network);
+}
+
+TEST(Engine, ANodeThatNobodyReadsDoesNoHarm) {
+  OnnxBuilder network = Maps();
+  network.Node("Tanh", {"maps"}, {"nobody"}).Node("Relu", {"maps"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, AModelMayHandItsInputThrough) {
+  OnnxBuilder network = Features();
+  network.Output("x");
+  ExpectComputes(network);
+}
+
+TEST(Engine, ChainsOfIdentityAndDropoutPassValuesOn) {
+  OnnxBuilder network = Maps();
+  network.Node("Identity", {"maps"}, {"a"}).Node("Dropout", {"a"}, {"b", "mask"}).Node("Identity", {"b"}, {"c"});
+  network.Node("Relu", {"c"}, {"d"}).Node("Dropout", {"d"}, {"e"}).Node("Identity", {"e"}, {"y"});
+  network.Output("y").Output("a").Output("c");
+  ExpectComputes(network);
+}
+
+TEST(Engine, DropoutsRatioAndModeMayBeConstantInputs) {
+  OnnxBuilder network = Features();
+  network.Weight("ratio", {}, {0.5f}).Node("Dropout", {"x", "ratio"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, PReluTakesEverySlopeThatBroadcasts) {
+  for (const Shape& slope :
+       {Shape{}, {1}, {5}, {4, 1}, {4, 5}, {3, 1, 1}, {3, 4, 5}, {1, 3, 1, 1}, {1, 3, 4, 5}, {1, 1, 1}}) {
+    OnnxBuilder network = Maps();
+    Weight(network, "slope", slope, 14);
+    network.Node("PRelu", {"maps", "slope"}, {"y"}).Output("y");
+    SCOPED_TRACE(ShapeToString(slope));
+    ExpectComputes(network);
+  }
+  for (const Shape& slope : {Shape{}, {1}, {6}, {1, 6}, {1, 1}}) {
+    OnnxBuilder network = Features();
+    Weight(network, "slope", slope, 14);
+    network.Node("PRelu", {"x", "slope"}, {"y"}).Output("y");
+    SCOPED_TRACE(ShapeToString(slope));
+    ExpectComputes(network);
+  }
+}
+
+TEST(Engine, AddTakesConstantsOfEveryShapeOnEitherSide) {
+  for (const bool left : {false, true}) {
+    const auto inputs = [&](const std::string& value) {
+      return left ? std::vector<std::string>{"c", value} : std::vector<std::string>{value, "c"};
+    };
+    for (const Shape& shape : {Shape{}, {1}, {5}, {3, 1, 1}, {1, 3, 1, 1}, {4, 5}, {3, 4, 5}, {3, 1, 5}}) {
+      SCOPED_TRACE(ShapeToString(shape));
+      OnnxBuilder maps = Maps();
+      Weight(maps, "c", shape, 15).Node("Add", inputs("maps"), {"y"}).Output("y");
+      ExpectComputes(maps);
+    }
+    for (const Shape& shape : {Shape{}, {1}, {6}, {1, 6}, {1, 1}}) {
+      SCOPED_TRACE(ShapeToString(shape));
+      OnnxBuilder features = Features();
+      Weight(features, "c", shape, 15).Node("Add", inputs("x"), {"y"}).Output("y");
+      ExpectComputes(features);
+    }
+  }
+}
+
+TEST(Engine, BatchNormalizationUsesTheStatisticsOfEachChannel) {
+  for (const bool maps : {false, true}) {
+    OnnxBuilder network = maps ? Maps() : Features();
+    const int64_t channels = maps ? 3 : 6;
+    Weight(network, "scale", {channels}, 1);
+    Weight(network, "bias", {channels}, 2);
+    Weight(network, "mean", {channels}, 3);
+    network.Weight("variance", {channels}, Values({channels}, 4, 0.2f, 2));
+    network.Node("BatchNormalization", {maps ? "maps" : "x", "scale", "bias", "mean", "variance"}, {"y"},
+                 {{"epsilon", 0.01f}});
+    network.Output("y");
+    ExpectComputes(network);
+  }
+}
+
+TEST(Engine, GemmScalesTransposesAndBroadcastsItsBias) {
+  for (const int64_t transposed : {0, 1}) {
+    for (const float factor : {1.0f, -0.5f, 0.0f}) {
+      for (const Shape& bias : {Shape{7}, {1, 7}, {1}, {}, {1, 1}, {0}}) {
+        OnnxBuilder network = Features();
+        Weight(network, "w", transposed ? Shape{7, 6} : Shape{6, 7}, 1);
+        std::vector<std::string> inputs = {"x", "w"};
+        if (bias != Shape{0}) {
+          Weight(network, "b", bias, 2);
+          inputs.push_back("b");
+        }
+        network.Node("Gemm", inputs, {"y"}, {{"transB", transposed}, {"alpha", factor}, {"beta", 1 - factor}})
+            .Output("y");
+        SCOPED_TRACE(ShapeToString(bias));
+        ExpectComputes(network);
+      }
+    }
+  }
+}
+
+TEST(Engine, MatMulAndAddAreADenseLayer) {
+  OnnxBuilder network = Features();
+  Weight(network, "w", {6, 7}, 1);
+  Weight(network, "b", {7}, 2);
+  network.Node("MatMul", {"x", "w"}, {"p"}).Node("Add", {"b", "p"}, {"s"}).Node("Relu", {"s"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, MatMulOfHigherRankWorksOnTheLastDimension) {
+  OnnxBuilder network = Maps();
+  Weight(network, "w", {5, 8}, 1);
+  network.Node("MatMul", {"maps", "w"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Engine, SoftmaxFlattensBeforeOpset13AndTakesOneAxisFromThen) {
+  for (const int64_t opset : {7, 11, 12, 13, 17}) {
+    for (const int64_t axis : {1, 2, 3, -1, -2, -3}) {
+      OnnxBuilder network = Maps(opset);
+      network.Node("Softmax", {"maps"}, {"y"}, {{"axis", axis}}).Output("y");
+      SCOPED_TRACE("opset " + std::to_string(opset) + ", axis " + std::to_string(axis));
+      ExpectComputes(network);
+    }
+    OnnxBuilder by_default = Maps(opset);
+    by_default.Node("Softmax", {"maps"}, {"y"}).Output("y");
+    ExpectComputes(by_default);
+  }
+}
+
+TEST(Engine, EveryActivationRunsOnMapsAndFeatures) {
+  for (const char* op : {"Relu", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh"}) {
+    for (const bool custom : {false, true}) {
+      Attributes attributes;
+      if (custom && std::string_view(op) != "Relu" && op[0] != 'T' && std::string_view(op) != "Sigmoid") {
+        attributes["alpha"] = 0.37f;
+        if (std::string_view(op) == "Selu") attributes["gamma"] = 1.9f;
+      }
+      SCOPED_TRACE(op);
+      OnnxBuilder maps = Maps();
+      maps.Node(op, {"maps"}, {"y"}, attributes).Output("y");
+      ExpectComputes(maps);
+      OnnxBuilder features = Features();
+      features.Node(op, {"x"}, {"y"}, attributes).Output("y");
+      ExpectComputes(features);
+    }
+  }
+}
+
+TEST(Engine, PoolsOfEveryKindFollowTheirAttributes) {
+  const std::vector<Attributes> variants = {
+      {{"kernel_shape", Ints{2, 3}}},
+      {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}},
+      {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 2, 1}}},
+      {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"ceil_mode", int64_t{1}}},
+      {{"kernel_shape", Ints{2, 2}}, {"auto_pad", std::string("SAME_LOWER")}},
+      {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2, 2}}},
+      {{"kernel_shape", Ints{2, 2}}, {"dilations", Ints{2, 3}}}};
+  for (Attributes attributes : variants) {
+    for (const char* op : {"MaxPool", "AveragePool", "counting"}) {
+      const bool counting = std::string_view(op) == "counting";
+      if (counting) attributes["count_include_pad"] = int64_t{1};
+      OnnxBuilder network = Maps(19);
+      network.Node(counting ? "AveragePool" : op, {"maps"}, {"y"}, attributes).Output("y");
+      SCOPED_TRACE(op);
+      ExpectComputes(network);
+    }
+  }
+}
+
+TEST(Engine, GlobalAveragePoolAndFlattenGiveOneFeaturePerMap) {
+  OnnxBuilder network = Maps();
+  network.Node("GlobalAveragePool", {"maps"}, {"p"}).Node("Flatten", {"p"}, {"y"}).Output("y").Output("p");
+  ExpectComputes(network);
+}
+
+TEST(Engine, ARowOfOneNumberMayLoseItsLastDimension) {
+  for (const Ints& target : {Ints{-1}, {0}}) {
+    OnnxBuilder network = Features();
+    Weight(network, "w", {6, 1}, 1);
+    network.IntWeight("t", target).Node("Gemm", {"x", "w"}, {"p"}).Node("Reshape", {"p", "t"}, {"r"});
+    network.Node("Sigmoid", {"r"}, {"y"}).Output("y");
+    SCOPED_TRACE(ShapeToString(target));
+    ExpectComputes(network);
+  }
+}
+
+// --- a fixed batch made free -----------------------------------------------------------------------------------------
+
+OnnxBuilder FixedBatch(int64_t batch) {
+  OnnxBuilder network;
+  network.Input("x", {batch, 2, 4, 5});
+  Weight(network, "k", {3, 2, 3, 3}, 11);
+  Weight(network, "w", {18, 4}, 12);
+  network.IntWeight("t", {batch, 18})
+      .Node("Conv", {"x", "k"}, {"c"})
+      .Node("Relu", {"c"}, {"r"})
+      .Node("Reshape", {"r", "t"}, {"f"})
+      .Node("Gemm", {"f", "w"}, {"y"})
+      .Output("y");
+  return network;
+}
+
+TEST(FixedBatch, IsMadeFreeAndAnyBatchIsRight) {
+  for (const int64_t batch : {1, 8}) {
+    OnnxBuilder network = FixedBatch(batch);
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ((*model)->batch(), "made free");
+    EXPECT_EQ((*model)->properties().at("halfwave.batch"), "made free");
+    EXPECT_EQ((*model)->inputs()[0].shape, (Shape{kBatch, 2, 4, 5}));
+    for (const int64_t rows : {1, 2, 3, 8, 17}) {
+      const auto inputs = NoiseFor(**model, rows, 5);
+      network.proto().mutable_graph()->mutable_initializer(2)->set_int64_data(0, rows);
+      ExpectReference(**model, Interpret(network.proto(), ToTensors(**model, rows, inputs)), RunModel(*model, inputs),
+                      rows);
+    }
+  }
+}
+
+TEST(FixedBatch, AnOpenOneIsCalledFree) {
+  OnnxBuilder network = Maps();
+  const auto model = LoadModel(network.Output("maps").Bytes());
+  ASSERT_TRUE(model.ok());
+  EXPECT_EQ((*model)->batch(), "free");
+}
+
+TEST(FixedBatch, InputsOfDifferentBatchSizesAreNotTakenForRowsOfOneBatch) {
+  OnnxBuilder network;
+  network.Input("x", {4, 3}).Input("shift", {1, 3}).Node("Add", {"x", "shift"}, {"y"}).Output("y");
+  EXPECT_FALSE(LoadModel(network.Bytes()).ok());
+}
+
+// --- counting --------------------------------------------------------------------------------------------------------
+
+TEST(Session, SkippedRowsAreComputedButNotCounted) {
+  OnnxBuilder network = Features();
+  network.Node("Relu", {"x"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok());
+  Session session(*model, 3);
+  const std::vector<float> x = {1, -1, 0, 2, -2, 3, 1, 1, 1, 1, 1, 1, -1, 1, 0, -1, -1, 5};
+  std::copy(x.begin(), x.end(), session.input(0).begin());
+  const std::vector<uint8_t> skip = {0, 1, 0};
+  session.Run(3, skip);
+  const BatchActivity& activity = session.activity();
+  EXPECT_EQ(activity.samples, 2u);
+  EXPECT_EQ(activity.samples_not_counted, 1u);
+  EXPECT_EQ(activity.layers[0].active, (std::vector<uint32_t>{1, 1, 0, 1, 0, 2}));
+  EXPECT_EQ(activity.layers[0].zeros, 7u);
+  EXPECT_EQ(session.output(0, 3)[7], 1);
+  std::copy(x.begin(), x.begin() + 6, session.input(0).begin());
+  session.Run(1);
+  EXPECT_EQ(session.activity().samples_not_counted, 0u) << "counts are those of the last batch alone";
+  EXPECT_EQ(session.activity().layers[0].active, (std::vector<uint32_t>{1, 0, 0, 1, 0, 1}));
+}
+
+TEST(Session, SaturatedOutputsAreThoseBeyondNinetyNinePercent) {
+  for (const bool sigmoid : {true, false}) {
+    OnnxBuilder network = Features();
+    network.Node(sigmoid ? "Sigmoid" : "Tanh", {"x"}, {"y"}).Output("y");
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok());
+    // tanh(2.64) = 0.98987, tanh(2.66) = 0.99027; 2 sigmoid(2x) - 1 = tanh(x)
+    const float scale = sigmoid ? 2 : 1;
+    const std::vector<float> x = {2.64f * scale, 2.66f * scale, -2.64f * scale, -2.66f * scale, 0, 50};
+    Session session(*model, 1);
+    std::copy(x.begin(), x.end(), session.input(0).begin());
+    session.Run(1);
+    EXPECT_EQ(session.activity().layers[0].saturated, 3u) << (sigmoid ? "Sigmoid" : "Tanh");
+    EXPECT_EQ((*model)->activations()[0].family, ActivationFamily::kSaturating);
+  }
+}
+
+TEST(Model, ItsActivationsAreDescribedInTheFilesTerms) {
+  OnnxBuilder network = Maps();
+  network.Node("Relu", {"maps"}, {"a"}, {{"name", std::string("first")}}).Node("Flatten", {"a"}, {"f"});
+  network.Node("Elu", {"f"}, {"y"}, {{"name", std::string("second")}}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok());
+  const auto& layers = (*model)->activations();
+  ASSERT_EQ(layers.size(), 2u);
+  EXPECT_EQ(layers[0].name, "first");
+  EXPECT_EQ(layers[0].op, "Relu");
+  EXPECT_EQ(layers[0].family, ActivationFamily::kRectifier);
+  EXPECT_EQ(layers[0].units, 3);
+  EXPECT_EQ(layers[0].elements, 60);
+  EXPECT_TRUE(layers[0].feature_maps);
+  EXPECT_EQ(layers[1].name, "second");
+  EXPECT_EQ(layers[1].family, ActivationFamily::kLeaky);
+  EXPECT_EQ(layers[1].units, 60);
+  EXPECT_FALSE(layers[1].feature_maps);
+}
+
+}  // namespace
+}  // namespace halfwave

@@ -1,0 +1,361 @@
+#include "tests/unit/model/reference.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+#include "model/engine/proof.h"
+#include "tests/support/run_model.h"
+
+namespace halfwave {
+namespace {
+
+const onnx::AttributeProto* Find(const onnx::NodeProto& node, const std::string& name) {
+  for (const auto& attribute : node.attribute()) {
+    if (attribute.name() == name) return &attribute;
+  }
+  return nullptr;
+}
+
+double Number(const onnx::NodeProto& node, const std::string& name, double fallback) {
+  const auto* attribute = Find(node, name);
+  if (attribute == nullptr) return fallback;
+  return attribute->type() == onnx::AttributeProto::FLOAT ? attribute->f() : static_cast<double>(attribute->i());
+}
+
+std::vector<int64_t> Integers(const onnx::NodeProto& node, const std::string& name, std::vector<int64_t> fallback) {
+  const auto* attribute = Find(node, name);
+  if (attribute == nullptr) return fallback;
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+int64_t Product(const Shape& shape, size_t begin, size_t end) {
+  int64_t product = 1;
+  for (size_t i = begin; i < end; ++i) product *= shape[i];
+  return product;
+}
+
+int64_t Size(const Shape& shape) { return Product(shape, 0, shape.size()); }
+
+Tensor FromProto(const onnx::TensorProto& proto) {
+  Tensor tensor{{proto.dims().begin(), proto.dims().end()}, {}};
+  tensor.data.assign(proto.float_data().begin(), proto.float_data().end());
+  tensor.data.insert(tensor.data.end(), proto.double_data().begin(), proto.double_data().end());
+  for (const int64_t value : proto.int64_data()) tensor.data.push_back(static_cast<double>(value));
+  return tensor;
+}
+
+// The element of `tensor` that is broadcast to the flat index `element` of `shape`.
+double Broadcast(const Tensor& tensor, const Shape& shape, int64_t element) {
+  int64_t source = 0, stride = 1;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const size_t axis = shape.size() - 1 - i;
+    const int64_t index = element % shape[axis];
+    element /= shape[axis];
+    if (i >= tensor.shape.size()) continue;
+    const int64_t own = tensor.shape[tensor.shape.size() - 1 - i];
+    source += own == 1 ? 0 : index * stride;
+    stride *= own;
+  }
+  return tensor.data.at(source);
+}
+
+Tensor Map(const Tensor& x, const std::function<double(double)>& f) {
+  Tensor y = x;
+  for (double& value : y.data) value = f(value);
+  return y;
+}
+
+Tensor Combine(const Tensor& a, const Tensor& b, const std::function<double(double, double)>& f) {
+  Shape shape = a.shape.size() >= b.shape.size() ? a.shape : b.shape;
+  for (const Tensor* tensor : {&a, &b}) {
+    const size_t skipped = shape.size() - tensor->shape.size();
+    for (size_t i = 0; i < tensor->shape.size(); ++i)
+      shape[skipped + i] = std::max(shape[skipped + i], tensor->shape[i]);
+  }
+  Tensor y{shape, std::vector<double>(Size(shape))};
+  for (int64_t i = 0; i < Size(shape); ++i) y.data[i] = f(Broadcast(a, shape, i), Broadcast(b, shape, i));
+  return y;
+}
+
+Tensor Multiply(const Tensor& x, const Tensor& w, bool transposed, double alpha) {
+  const int64_t in = x.shape.back();
+  const int64_t out = w.shape[transposed ? 0 : 1];
+  Tensor y{x.shape, {}};
+  y.shape.back() = out;
+  for (int64_t row = 0; row < Size(x.shape) / in; ++row) {
+    for (int64_t o = 0; o < out; ++o) {
+      double sum = 0;
+      for (int64_t i = 0; i < in; ++i) sum += x.data[row * in + i] * w.data[transposed ? o * in + i : i * out + o];
+      y.data.push_back(alpha * sum);
+    }
+  }
+  return y;
+}
+
+// One spatial dimension of a window.
+struct Axis {
+  int64_t in, kernel, stride, dilation, begin, end, out;
+
+  int64_t At(int64_t o, int64_t k) const { return o * stride - begin + k * dilation; }
+};
+
+Axis ResolveAxis(const onnx::NodeProto& node, size_t i, int64_t in, int64_t kernel) {
+  Axis a{in, kernel, Integers(node, "strides", {1, 1})[i], Integers(node, "dilations", {1, 1})[i], 0, 0, 0};
+  const auto* attribute = Find(node, "auto_pad");
+  const std::string mode = attribute == nullptr ? "NOTSET" : attribute->s();
+  const int64_t extent = (kernel - 1) * a.dilation + 1;
+  if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
+    a.out = (in + a.stride - 1) / a.stride;
+    const int64_t total = std::max<int64_t>(0, (a.out - 1) * a.stride + extent - in);
+    a.begin = mode == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
+    a.end = total - a.begin;
+    return a;
+  }
+  const std::vector<int64_t> pads = Integers(node, "pads", {0, 0, 0, 0});
+  if (mode == "NOTSET") {
+    a.begin = pads[i];
+    a.end = pads[2 + i];
+  }
+  const double steps = static_cast<double>(in + a.begin + a.end - extent) / static_cast<double>(a.stride);
+  if (Number(node, "ceil_mode", 0) == 0) {
+    a.out = static_cast<int64_t>(std::floor(steps)) + 1;
+  } else {
+    a.out = static_cast<int64_t>(std::ceil(steps)) + 1;
+    if ((a.out - 1) * a.stride >= in + a.begin) --a.out;
+  }
+  return a;
+}
+
+Tensor Conv(const onnx::NodeProto& node, const Tensor& x, const Tensor& w, const Tensor* bias) {
+  const auto group = static_cast<int64_t>(Number(node, "group", 1));
+  const Axis v = ResolveAxis(node, 0, x.shape[2], w.shape[2]);
+  const Axis h = ResolveAxis(node, 1, x.shape[3], w.shape[3]);
+  const int64_t in = w.shape[1], out = w.shape[0];
+  Tensor y{{x.shape[0], out, v.out, h.out}, {}};
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    for (int64_t o = 0; o < out; ++o) {
+      for (int64_t position = 0; position < v.out * h.out; ++position) {
+        double sum = bias == nullptr ? 0 : bias->data[o];
+        for (int64_t i = 0; i < in; ++i) {
+          const int64_t channel = o / (out / group) * in + i;
+          for (int64_t ky = 0; ky < v.kernel; ++ky) {
+            for (int64_t kx = 0; kx < h.kernel; ++kx) {
+              const int64_t py = v.At(position / h.out, ky), px = h.At(position % h.out, kx);
+              if (py < 0 || py >= v.in || px < 0 || px >= h.in) continue;
+              sum += x.data[((n * x.shape[1] + channel) * v.in + py) * h.in + px] *
+                     w.data[((o * in + i) * v.kernel + ky) * h.kernel + kx];
+            }
+          }
+        }
+        y.data.push_back(sum);
+      }
+    }
+  }
+  return y;
+}
+
+Tensor Pool(const onnx::NodeProto& node, const Tensor& x, bool maximum) {
+  const auto kernel = Integers(node, "kernel_shape", {});
+  const Axis v = ResolveAxis(node, 0, x.shape[2], kernel.at(0));
+  const Axis h = ResolveAxis(node, 1, x.shape[3], kernel.at(1));
+  const bool count_padding = Number(node, "count_include_pad", 0) != 0;
+  Tensor y{{x.shape[0], x.shape[1], v.out, h.out}, {}};
+  for (int64_t image = 0; image < x.shape[0] * x.shape[1]; ++image) {
+    for (int64_t position = 0; position < v.out * h.out; ++position) {
+      double sum = 0, largest = std::numeric_limits<float>::lowest();
+      int64_t seen = 0, padded = 0;
+      for (int64_t ky = 0; ky < v.kernel; ++ky) {
+        for (int64_t kx = 0; kx < h.kernel; ++kx) {
+          const int64_t py = v.At(position / h.out, ky), px = h.At(position % h.out, kx);
+          padded += py < v.in + v.end && px < h.in + h.end ? 1 : 0;
+          if (py < 0 || py >= v.in || px < 0 || px >= h.in) continue;
+          const double value = x.data[(image * v.in + py) * h.in + px];
+          sum += value;
+          largest = std::max(largest, value);
+          ++seen;
+        }
+      }
+      y.data.push_back(maximum ? largest
+                               : sum / static_cast<double>(std::max<int64_t>(1, count_padding ? padded : seen)));
+    }
+  }
+  return y;
+}
+
+Tensor GlobalAveragePool(const Tensor& x) {
+  Tensor y{x.shape, {}};
+  std::fill(y.shape.begin() + 2, y.shape.end(), 1);
+  const int64_t positions = Product(x.shape, 2, x.shape.size());
+  for (int64_t map = 0; map < x.shape[0] * x.shape[1]; ++map) {
+    double sum = 0;
+    for (int64_t i = 0; i < positions; ++i) sum += x.data[map * positions + i];
+    y.data.push_back(sum / static_cast<double>(positions));
+  }
+  return y;
+}
+
+Tensor BatchNormalization(const onnx::NodeProto& node, const Tensor& x, const std::vector<const Tensor*>& in) {
+  const double epsilon = Number(node, "epsilon", 1e-5f);
+  const int64_t positions = Product(x.shape, 2, x.shape.size());
+  Tensor y = x;
+  for (size_t i = 0; i < y.data.size(); ++i) {
+    const size_t c = i / positions % x.shape[1];
+    y.data[i] = in[1]->data[c] * (x.data[i] - in[3]->data[c]) / std::sqrt(in[4]->data[c] + epsilon) + in[2]->data[c];
+  }
+  return y;
+}
+
+Tensor Softmax(const onnx::NodeProto& node, const Tensor& x, int64_t opset) {
+  const auto rank = static_cast<int64_t>(x.shape.size());
+  auto axis = static_cast<int64_t>(Number(node, "axis", opset < 13 ? 1 : -1));
+  if (axis < 0) axis += rank;
+  const int64_t length = opset < 13 ? Product(x.shape, axis, rank) : x.shape[axis];
+  const int64_t stride = opset < 13 ? 1 : Product(x.shape, axis + 1, rank);
+  Tensor y = x;
+  for (int64_t start = 0; start < Size(x.shape); ++start) {
+    if (start / stride % length != 0) continue;
+    double largest = x.data[start], sum = 0;
+    for (int64_t i = 0; i < length; ++i) largest = std::max(largest, x.data[start + i * stride]);
+    for (int64_t i = 0; i < length; ++i) sum += std::exp(x.data[start + i * stride] - largest);
+    for (int64_t i = 0; i < length; ++i) {
+      y.data[start + i * stride] = std::exp(x.data[start + i * stride] - largest) / sum;
+    }
+  }
+  return y;
+}
+
+Tensor Reshape(const Tensor& x, const Tensor& target) {
+  Tensor y{{}, x.data};
+  int64_t known = 1;
+  for (size_t i = 0; i < target.data.size(); ++i) {
+    const auto dimension = static_cast<int64_t>(target.data[i]);
+    y.shape.push_back(dimension == 0 ? x.shape.at(i) : dimension);
+    if (dimension != -1) known *= y.shape.back();
+  }
+  for (int64_t& dimension : y.shape) {
+    if (dimension == -1) dimension = Size(x.shape) / known;
+  }
+  if (Size(y.shape) != Size(x.shape)) throw std::runtime_error("reshape to another size");
+  return y;
+}
+
+Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, int64_t opset) {
+  const std::string& op = node.op_type();
+  const Tensor& x = *in.at(0);
+  const auto elu = [](double alpha) { return [alpha](double v) { return v < 0 ? alpha * std::expm1(v) : v; }; };
+  if (op == "Identity" || op == "Dropout") return x;
+  if (op == "Relu") return Map(x, [](double v) { return v < 0 ? 0 : v; });
+  if (op == "Sigmoid") return Map(x, [](double v) { return 1 / (1 + std::exp(-v)); });
+  if (op == "Tanh") return Map(x, [](double v) { return std::tanh(v); });
+  if (op == "Elu") return Map(x, elu(Number(node, "alpha", 1)));
+  if (op == "Selu") {
+    const double gamma = Number(node, "gamma", 1.05070102214813232421875);
+    return Map(Map(x, elu(Number(node, "alpha", 1.67326319217681884765625))), [=](double v) { return gamma * v; });
+  }
+  if (op == "LeakyRelu") {
+    const double alpha = Number(node, "alpha", 0.01f);
+    return Map(x, [=](double v) { return v < 0 ? alpha * v : v; });
+  }
+  if (op == "PRelu") return Combine(x, *in.at(1), [](double v, double slope) { return v < 0 ? slope * v : v; });
+  if (op == "Add") return Combine(x, *in.at(1), [](double a, double b) { return a + b; });
+  if (op == "MatMul") return Multiply(x, *in.at(1), false, 1);
+  if (op == "Gemm") {
+    const Tensor y = Multiply(x, *in.at(1), Number(node, "transB", 0) != 0, Number(node, "alpha", 1));
+    const double beta = Number(node, "beta", 1);
+    if (in.size() < 3 || in[2] == nullptr) return y;
+    return Combine(y, *in[2], [=](double a, double b) { return a + beta * b; });
+  }
+  if (op == "Conv") return Conv(node, x, *in.at(1), in.size() > 2 ? in[2] : nullptr);
+  if (op == "MaxPool") return Pool(node, x, true);
+  if (op == "AveragePool") return Pool(node, x, false);
+  if (op == "GlobalAveragePool") return GlobalAveragePool(x);
+  if (op == "BatchNormalization") return BatchNormalization(node, x, in);
+  if (op == "Softmax") return Softmax(node, x, opset);
+  if (op == "Flatten") return {{x.shape[0], Product(x.shape, 1, x.shape.size())}, x.data};
+  if (op == "Reshape") return Reshape(x, *in.at(1));
+  throw std::runtime_error("the reference does not know " + op);
+}
+
+}  // namespace
+
+Tensors Interpret(const onnx::ModelProto& model, const Tensors& inputs) {
+  Tensors values = inputs;
+  for (const auto& weight : model.graph().initializer()) values[weight.name()] = FromProto(weight);
+  for (const auto& node : model.graph().node()) {
+    if (node.op_type() == "Constant") {
+      values[node.output(0)] = FromProto(Find(node, "value")->t());
+      continue;
+    }
+    std::vector<const Tensor*> in;
+    for (const std::string& name : node.input()) in.push_back(name.empty() ? nullptr : &values.at(name));
+    values[node.output(0)] = Compute(node, in, model.opset_import(0).version());
+  }
+  return values;
+}
+
+std::vector<std::vector<float>> NoiseFor(const Model& model, int64_t rows, uint32_t seed, float low, float high) {
+  std::vector<std::vector<float>> inputs;
+  for (const GraphValue& input : model.inputs()) {
+    inputs.push_back(
+        Noise(rows * RowElements(input.shape), seed + 1000 * static_cast<uint32_t>(inputs.size()), low, high));
+  }
+  return inputs;
+}
+
+Tensors ToTensors(const Model& model, int64_t rows, const std::vector<std::vector<float>>& inputs) {
+  Tensors tensors;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Tensor& tensor = tensors[model.inputs()[i].name];
+    tensor.shape = model.inputs()[i].shape;
+    tensor.shape[0] = rows;
+    tensor.data.assign(inputs[i].begin(), inputs[i].end());
+  }
+  return tensors;
+}
+
+void ExpectReference(const Model& model, const Tensors& expected, const std::vector<std::vector<float>>& outputs,
+                     int64_t rows) {
+  for (size_t i = 0; i < model.outputs().size(); ++i) {
+    const GraphValue& output = model.outputs()[i];
+    const auto found = expected.find(output.name);
+    if (found == expected.end()) continue;  // added by an option
+    Shape shape = output.shape;
+    shape[0] = rows;
+    ASSERT_EQ(shape, found->second.shape) << "output " << output.name;
+    ASSERT_EQ(outputs[i].size(), found->second.data.size()) << "output " << output.name;
+    const std::vector<float> want(found->second.data.begin(), found->second.data.end());
+    const size_t elements = want.size() / rows;
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto want_row = std::span(want).subspan(row * elements, elements);
+      const auto got_row = std::span(outputs[i]).subspan(row * elements, elements);
+      if (WithinTolerance(want_row, got_row)) continue;
+      size_t worst = 0;
+      for (size_t k = 0; k < elements; ++k) {
+        if (std::abs(want_row[k] - got_row[k]) > std::abs(want_row[worst] - got_row[worst])) worst = k;
+      }
+      ADD_FAILURE() << "output " << output.name << " " << ShapeToString(output.shape) << ", row " << row << " of "
+                    << rows << ", element " << worst << ": expected " << want_row[worst] << ", computed "
+                    << got_row[worst];
+      return;
+    }
+  }
+}
+
+std::shared_ptr<const Model> ExpectComputes(OnnxBuilder& network, int64_t rows, uint32_t seed,
+                                            const ModelOptions& options) {
+  auto model = LoadModel(network.Bytes(), options);
+  EXPECT_TRUE(model.ok()) << model.status();
+  if (!model.ok()) return nullptr;
+  const auto inputs = NoiseFor(**model, rows, seed);
+  const auto outputs = RunModel(*model, inputs);
+  ExpectReference(**model, Interpret(network.proto(), ToTensors(**model, rows, inputs)), outputs, rows);
+  return *model;
+}
+
+}  // namespace halfwave
