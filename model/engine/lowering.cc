@@ -1,5 +1,6 @@
 #include "model/engine/lowering.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -22,6 +23,7 @@ struct Value {
   size_t buffer = 0;
   Shape shape;
   bool channels_last = false;
+  bool features_last = false;  // the units are the last dimension: a dense layer at several positions made it
 
   RowLayout layout() const { return LayoutOf(shape, channels_last); }
 };
@@ -121,11 +123,14 @@ size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Va
 
 void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last) {
   const size_t buffer = AddStep(std::move(layer), inputs, RowElements(output_shape()));
-  Define(node_->outputs[0], {buffer, output_shape(), channels_last});
+  const bool features_last = output_shape().size() > 2 &&
+                             (node_->op == "MatMul" || (output_shape() == inputs[0].shape && inputs[0].features_last));
+  Define(node_->outputs[0], {buffer, output_shape(), channels_last, features_last});
 }
 
 void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family) {
-  const RowLayout layout = input.layout();
+  RowLayout layout = input.layout();
+  if (input.features_last) layout = {input.shape.back(), layout.elements() / input.shape.back(), true};
   Emit(std::move(layer), {input}, input.channels_last);
   plan_.steps.back().activation = {plan_.activations.size(), layout};
   plan_.activations.push_back(
@@ -134,7 +139,9 @@ void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& in
 
 void Builder::Alias(const Value& input) {
   // Behind a change of shape the layout is row-major, whatever it was called before.
-  Define(node_->outputs[0], {input.buffer, output_shape(), input.channels_last && output_shape() == input.shape});
+  const bool same_shape = output_shape() == input.shape;
+  Define(node_->outputs[0],
+         {input.buffer, output_shape(), input.channels_last && same_shape, input.features_last && same_shape});
 }
 
 // --- operators -------------------------------------------------------------------------------------------------------
@@ -167,8 +174,13 @@ absl::Status LowerGemm(Builder& builder) {
     for (float& value : bias) value *= beta;
   }
   const Value input = builder.TakeRowMajor(0);
-  builder.Emit(std::make_unique<Dense>(1, RowElements(input.shape), output[1],
-                                       ScaledWeights(*weights, trans_b != 0, alpha), std::move(bias)),
+  std::vector<float> scaled = ScaledWeights(*weights, trans_b != 0, alpha);
+  const auto is_finite = [](float value) { return std::isfinite(value); };
+  if (!std::all_of(scaled.begin(), scaled.end(), is_finite) || !std::all_of(bias.begin(), bias.end(), is_finite)) {
+    return NodeError(absl::StatusCode::kInvalidArgument, builder.graph(), builder.node(),
+                     "alpha or beta makes a weight that is not finite");
+  }
+  builder.Emit(std::make_unique<Dense>(1, RowElements(input.shape), output[1], std::move(scaled), std::move(bias)),
                {input}, false);
   return absl::OkStatus();
 }
@@ -213,13 +225,14 @@ absl::Status LowerBatchNormalization(Builder& builder) {
   for (size_t i = 0; i < gamma->floats.size(); ++i) {
     const double deviation = std::sqrt(static_cast<double>(variance->floats[i]) + epsilon);
     const double factor = gamma->floats[i] / deviation;
-    if (!std::isfinite(factor)) {
+    const double offset = beta->floats[i] - mean->floats[i] * factor;
+    if (!std::isfinite(static_cast<float>(factor)) || !std::isfinite(static_cast<float>(offset))) {
       return NodeError(absl::StatusCode::kInvalidArgument, builder.graph(), builder.node(),
                        absl::StrCat("variance ", variance->floats[i], " of channel ", i, " with epsilon ", epsilon,
-                                    " has no positive square root"));
+                                    " makes a factor or an offset that is not finite"));
     }
     scale.push_back(static_cast<float>(factor));
-    shift.push_back(static_cast<float>(beta->floats[i] - mean->floats[i] * factor));
+    shift.push_back(static_cast<float>(offset));
   }
   const Value input = builder.Take(0);
   // One value per channel: [C, 1, ...] broadcasts over the positions.

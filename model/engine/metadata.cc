@@ -67,9 +67,6 @@ absl::Status ReadNumbers(const Properties& properties, const std::string& key, s
 }
 
 absl::StatusOr<std::optional<ImageInput>> ReadImage(const Properties& properties) {
-  if (Find(properties, "halfwave.input.width") == nullptr && Find(properties, "halfwave.input.height") == nullptr) {
-    return std::nullopt;
-  }
   static constexpr const char* kPolarities[] = {"light-on-dark", "dark-on-light", "any"};
   static constexpr const char* kFits[] = {"pad", "ink", "stretch"};
   ImageInput image;
@@ -82,7 +79,7 @@ absl::StatusOr<std::optional<ImageInput>> ReadImage(const Properties& properties
   HALFWAVE_RETURN_IF_ERROR(ReadNumbers(properties, "halfwave.input.std", image.std));
   HALFWAVE_RETURN_IF_ERROR(ReadWord(properties, "halfwave.input.polarity", kPolarities, image.polarity));
   HALFWAVE_RETURN_IF_ERROR(ReadWord(properties, "halfwave.input.fit", kFits, image.fit));
-  if (image.width == 0 || image.height == 0) {
+  if ((image.width == 0) != (image.height == 0)) {
     return absl::InvalidArgumentError("metadata 'halfwave.input.width' and 'halfwave.input.height' belong together");
   }
   if (image.channels != 1 && image.channels != 3) {
@@ -100,6 +97,7 @@ absl::StatusOr<std::optional<ImageInput>> ReadImage(const Properties& properties
   if (std::any_of(image.std.begin(), image.std.end(), [](float value) { return value <= 0; })) {
     return BadValue("halfwave.input.std", "above zero", properties.at("halfwave.input.std"));
   }
+  if (image.width == 0) return std::nullopt;
   return image;
 }
 

@@ -1,6 +1,7 @@
 #include "model/engine/model.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,29 +16,34 @@ namespace {
 
 constexpr int64_t kMaxRowBytes = int64_t{1} << 30;
 
-const Node* ProducerOf(const Graph& graph, const std::string& value) {
+using Producers = std::unordered_map<std::string, const Node*>;
+
+Producers FindProducers(const Graph& graph) {
+  Producers producers;
   for (const Node& node : graph.nodes) {
-    if (std::find(node.outputs.begin(), node.outputs.end(), value) != node.outputs.end()) return &node;
+    for (const std::string& output : node.outputs) producers.emplace(output, &node);
   }
-  return nullptr;
+  return producers;
 }
 
 // What the value is, seen through nodes that only pass it on.
 std::string HeadOf(const Graph& graph, const std::string& value) {
-  const Node* node = ProducerOf(graph, value);
-  while (node != nullptr) {
-    if (node->op == "Softmax") return "softmax";
-    if (node->op == "Sigmoid") return "sigmoid";
-    if (node->inputs.empty()) break;
-    if (node->op != "Identity" && node->op != "Reshape" && node->op != "Flatten" && node->op != "Dropout") break;
-    node = ProducerOf(graph, node->inputs[0]);
+  const Producers producers = FindProducers(graph);
+  for (auto found = producers.find(value); found != producers.end();) {
+    const Node& node = *found->second;
+    if (node.op == "Softmax") return "softmax";
+    if (node.op == "Sigmoid") return "sigmoid";
+    const bool passes_on =
+        node.op == "Identity" || node.op == "Reshape" || node.op == "Flatten" || node.op == "Dropout";
+    if (!passes_on || node.inputs.empty()) break;
+    found = producers.find(node.inputs[0]);
   }
   return "logits";
 }
 
 absl::Status AppendSoftmax(Graph& graph) {
   constexpr const char* kName = "probabilities";
-  const bool taken = ProducerOf(graph, kName) != nullptr || graph.constants.contains(kName) ||
+  const bool taken = FindProducers(graph).contains(kName) || graph.constants.contains(kName) ||
                      std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                  [](const GraphValue& input) { return input.name == kName; });
   if (taken) {
@@ -53,6 +59,15 @@ absl::Status AppendSoftmax(Graph& graph) {
   graph.nodes.push_back(std::move(softmax));
   graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}});
   return absl::OkStatus();
+}
+
+absl::Status CheckImage(const ModelMetadata& metadata, const GraphValue& input) {
+  if (!metadata.image) return absl::OkStatus();
+  const ImageInput& image = *metadata.image;
+  if (image.width * image.height * image.channels == RowElements(input.shape)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("metadata 'halfwave.input' describes pictures of ", image.width, "x",
+                                                 image.height, " with ", image.channels, " channels, but input '",
+                                                 input.name, "' is of shape ", ShapeToString(input.shape)));
 }
 
 absl::Status CheckLabels(const ModelMetadata& metadata, const GraphValue& output) {
@@ -89,6 +104,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   inputs_ = graph.inputs;
   outputs_ = graph.outputs;
   HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[0]));
+  HALFWAVE_RETURN_IF_ERROR(CheckImage(metadata_, inputs_[0]));
   HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, shapes));
   if (plan_.elements_per_row > kMaxRowBytes / static_cast<int64_t>(sizeof(float))) {
     return absl::ResourceExhaustedError(absl::StrCat("one row would need ", plan_.elements_per_row * sizeof(float),

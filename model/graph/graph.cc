@@ -1,7 +1,9 @@
 #include "model/graph/graph.h"
 
-#include <deque>
+#include <functional>
+#include <queue>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -11,15 +13,21 @@ namespace {
 
 using Producers = std::unordered_map<std::string, size_t>;
 
-absl::StatusOr<Producers> FindProducers(const Graph& graph) {
+// Names of what is there before the first node runs; "" marks an optional input left out.
+std::unordered_set<std::string> Sources(const Graph& graph) {
+  std::unordered_set<std::string> sources = {""};
+  for (const GraphValue& input : graph.inputs) sources.insert(input.name);
+  for (const auto& [name, constant] : graph.constants) sources.insert(name);
+  return sources;
+}
+
+absl::StatusOr<Producers> FindProducers(const Graph& graph, const std::unordered_set<std::string>& sources) {
   Producers producers;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     for (const std::string& output : node.outputs) {
       if (output.empty()) continue;
-      bool fresh = producers.emplace(output, i).second && !graph.constants.contains(output);
-      for (const GraphValue& input : graph.inputs) fresh = fresh && input.name != output;
-      if (!fresh) {
+      if (sources.contains(output) || !producers.emplace(output, i).second) {
         return NodeError(
             absl::StatusCode::kInvalidArgument, graph, node,
             absl::StrCat("output '", output, "' is already produced elsewhere; each value needs one source"));
@@ -27,14 +35,6 @@ absl::StatusOr<Producers> FindProducers(const Graph& graph) {
     }
   }
   return producers;
-}
-
-bool IsSource(const Graph& graph, const std::string& value) {
-  if (value.empty() || graph.constants.contains(value)) return true;
-  for (const GraphValue& input : graph.inputs) {
-    if (input.name == value) return true;
-  }
-  return false;
 }
 
 // A node on a cycle, given that some nodes wait for others for ever: each of them waits for another such node, so
@@ -57,12 +57,13 @@ size_t FindCycle(const Graph& graph, const Producers& producers, const std::vect
 }  // namespace
 
 absl::Status SortNodes(Graph& graph) {
-  HALFWAVE_ASSIGN_OR_RETURN(const Producers producers, FindProducers(graph));
+  const std::unordered_set<std::string> sources = Sources(graph);
+  HALFWAVE_ASSIGN_OR_RETURN(const Producers producers, FindProducers(graph, sources));
   std::vector<std::vector<size_t>> readers(graph.nodes.size());
   std::vector<size_t> waiting_for(graph.nodes.size(), 0);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const std::string& input : graph.nodes[i].inputs) {
-      if (IsSource(graph, input)) continue;
+      if (sources.contains(input)) continue;
       const auto producer = producers.find(input);
       if (producer == producers.end()) {
         return NodeError(absl::StatusCode::kInvalidArgument, graph, graph.nodes[i],
@@ -74,17 +75,18 @@ absl::Status SortNodes(Graph& graph) {
       ++waiting_for[i];
     }
   }
-  std::deque<size_t> ready;
+  // The earliest first: a file that is in order stays in its order.
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (waiting_for[i] == 0) ready.push_back(i);
+    if (waiting_for[i] == 0) ready.push(i);
   }
   std::vector<Node> sorted;
   sorted.reserve(graph.nodes.size());
   while (!ready.empty()) {
-    const size_t i = ready.front();
-    ready.pop_front();
+    const size_t i = ready.top();
+    ready.pop();
     for (const size_t reader : readers[i]) {
-      if (--waiting_for[reader] == 0) ready.push_back(reader);
+      if (--waiting_for[reader] == 0) ready.push(reader);
     }
     sorted.push_back(std::move(graph.nodes[i]));
   }

@@ -16,6 +16,10 @@ absl::Status Invalid(const NodeContext& context, const std::string& what) {
   return context.Error(absl::StatusCode::kInvalidArgument, what);
 }
 
+absl::Status InTrainingMode(const NodeContext& context) {
+  return context.Error(absl::StatusCode::kUnimplemented, "is in training mode; call model.eval() before the export");
+}
+
 bool RowCanBeHeld(const Shape& shape) {
   const auto elements = NumElements(std::span(shape).subspan(1));
   return elements && *elements >= 1 && *elements <= kMaxRowElements;
@@ -38,6 +42,15 @@ absl::Status ExpectBroadcastable(const NodeContext& context, const Shape& consta
   if (fits) return absl::OkStatus();
   return Invalid(context, absl::StrCat("a constant of shape ", ShapeToString(constant), " cannot be broadcast to ",
                                        ShapeToString(shape)));
+}
+
+absl::StatusOr<Shape> InferDropout(const NodeContext& context) {
+  if (HasInput(context.node, 2)) {
+    HALFWAVE_ASSIGN_OR_RETURN(const Constant* training,
+                              ConstantInput(context.graph, context.node, 2, ElementType::kInt64, "training mode"));
+    if (!training->ints.empty() && training->ints[0] != 0) return InTrainingMode(context);
+  }
+  return context.InputShape(0);
 }
 
 absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
@@ -157,9 +170,7 @@ absl::StatusOr<Shape> InferBatchNormalization(const NodeContext& context) {
   if (shape.size() < 2) return Invalid(context, absl::StrCat("expects rank 2 or more, found ", ShapeToString(shape)));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t training,
                             GetAttribute<int64_t>(context.graph, context.node, "training_mode", 0));
-  if (training != 0) {
-    return context.Error(absl::StatusCode::kUnimplemented, "is in training mode; call model.eval() before the export");
-  }
+  if (training != 0) return InTrainingMode(context);
   constexpr const char* kRoles[] = {"", "scale", "bias", "mean", "variance"};
   for (size_t i = 1; i <= 4; ++i) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* values,
@@ -202,6 +213,7 @@ absl::StatusOr<Shape> InferReshape(const NodeContext& context) {
       output[i] = input[i];
     }
   }
+  if (target->ints[0] == -1 && std::count(target->ints.begin(), target->ints.end(), -1) > 1) return refuse();
   if (output[0] == -1) output[0] = input[0];  // right exactly if the rest makes up a row, checked below
   if (output[0] != input[0]) return refuse();
   int64_t known = 1;
@@ -264,7 +276,7 @@ std::span<const OperatorRule> Operators() {
       {"AveragePool", 1, 1, InferPool},
       {"BatchNormalization", 5, 5, InferBatchNormalization},
       {"Conv", 2, 3, InferConv},
-      {"Dropout", 1, 3, SameAsInput},
+      {"Dropout", 1, 3, InferDropout},
       {"Elu", 1, 1, SameAsInput},
       {"Flatten", 1, 1, InferFlatten},
       {"Gemm", 2, 3, InferGemm},

@@ -4,7 +4,7 @@ namespace halfwave {
 
 RowLayout LayoutOf(const Shape& shape, bool channels_last) {
   RowLayout layout;
-  layout.channels = shape[1];
+  layout.channels = shape.size() > 1 ? shape[1] : 1;
   for (size_t i = 2; i < shape.size(); ++i) layout.positions *= shape[i];
   layout.channels_last = channels_last;
   return layout;

@@ -20,7 +20,7 @@ struct RowLayout {
   bool IsChannelsLast() const { return channels_last || channels == 1 || positions == 1; }
 };
 
-// The layout of a row of `shape` (rank 2 or more).
+// The layout of a row of `shape`; one without dimensions behind the batch has one channel.
 RowLayout LayoutOf(const Shape& shape, bool channels_last);
 
 // Expands a constant, of a shape that broadcasts to `shape`, to all elements of one row in the given layout.

@@ -105,15 +105,33 @@ struct Expected {
   int64_t least = 0, most = 0;
 };
 
-std::vector<Expected> CountUnits(const Tensor& value) {
-  const int64_t rows = value.shape[0], units = value.shape[1];
+// Whether the units of a value are its last dimension: a dense layer at several positions made it, and what came since
+// has not changed its shape.
+bool UnitsAreLast(const onnx::GraphProto& graph, const Tensors& values, const std::string& name) {
+  if (values.at(name).shape.size() < 3) return false;
+  for (const auto& node : graph.node()) {
+    if (node.output(0) != name) continue;
+    if (node.op_type() == "MatMul") return true;
+    for (const auto& input : node.input()) {
+      const bool is_weight = std::any_of(graph.initializer().begin(), graph.initializer().end(),
+                                         [&](const auto& weight) { return weight.name() == input; });
+      if (is_weight) continue;
+      return values.at(input).shape == values.at(name).shape && UnitsAreLast(graph, values, input);
+    }
+  }
+  return false;
+}
+
+std::vector<Expected> CountUnits(const Tensor& value, bool units_last) {
+  const int64_t rows = value.shape[0], units = units_last ? value.shape.back() : value.shape[1];
   const int64_t positions = static_cast<int64_t>(value.data.size()) / (rows * units);
   std::vector<Expected> counts(units);
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t unit = 0; unit < units; ++unit) {
       bool surely = false, perhaps = false;
       for (int64_t p = 0; p < positions; ++p) {
-        const double v = value.data[(row * units + unit) * positions + p];
+        const int64_t in_row = units_last ? p * units + unit : unit * positions + p;
+        const double v = value.data[row * units * positions + in_row];
         surely |= v > 1e-5;
         perhaps |= v > -1e-5 && v != 0;
       }
@@ -144,7 +162,8 @@ TEST(RandomNetwork, TheSessionCountsTheUnitsThatWerePositive) {
         if (node.name() != layer.name) continue;
         const Tensor& before = values.at(node.input(0));
         const Tensor& after = values.at(node.output(0));
-        const std::vector<Expected> expected = CountUnits(before);
+        const std::vector<Expected> expected =
+            CountUnits(before, UnitsAreLast(network.proto().graph(), values, node.input(0)));
         ASSERT_EQ(layer.units, static_cast<int64_t>(expected.size()));
         EXPECT_EQ(layer.elements, static_cast<int64_t>(before.data.size()) / kRows);
         for (size_t unit = 0; unit < expected.size(); ++unit) {
