@@ -14,6 +14,15 @@ def enlarged(row):
     return Image.fromarray(pixels).resize((128, 128), Image.Resampling.NEAREST)
 
 
+def strip(pictures):
+    """Pictures of the same size side by side at half of it, for the project's README."""
+    width, height = (length // 2 for length in pictures[0].size)
+    row = Image.new("L", (len(pictures) * (width + 8) - 8, height), 255)
+    for i, one in enumerate(pictures):
+        row.paste(one.resize((width, height), Image.Resampling.NEAREST), (i * (width + 8), 0))
+    return row
+
+
 def _stroke(image, points, ink, width):
     """A line with round ends and joints."""
     draw = ImageDraw.Draw(image)

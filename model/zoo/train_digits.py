@@ -159,6 +159,7 @@ def write_pictures(models, held, labels):
     for digit in range(10):
         clearest = np.where(labels == digit, sure[:, digit], 0).argmax()
         pictures[f"digit_{digit}.png"] = digit, draw_pictures.enlarged(held[clearest])
+    draw_pictures.strip([pictures[f"digit_{digit}.png"][1] for digit in range(10)]).save(folder / "digits.png")
     for name, (digit, image) in sorted(pictures.items()):
         image.save(folder / name)
         with Image.open(folder / name) as saved:
