@@ -102,7 +102,7 @@ absl::Status ProveRowsAreIndependent(const std::shared_ptr<const Model>& model) 
       std::vector<float> noise(together.input(i).size());
       FillWithNoise(noise);  // the session may have used its inputs' memory for something else by now
       const size_t elements = noise.size() / kRows;
-      std::copy_n(noise.begin() + row * elements, elements, alone.input(i).begin());
+      std::ranges::copy(std::span(noise).subspan(row * elements, elements), alone.input(i).begin());
     }
     alone.Run(1);
     for (size_t i = 0; i < model->outputs().size(); ++i) {
