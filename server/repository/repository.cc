@@ -72,7 +72,7 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
     return std::make_shared<ModelVersion>(name, kOnlyVersion, file.sha256, *std::move(model), options.version, metrics);
   };
   auto loaded = load();
-  const absl::Status status = loaded.status();
+  absl::Status status = loaded.status();
   if (status.ok()) {
     const ModelVersion& version = **loaded;
     LogInfo("model_loaded", {{"model", name},
