@@ -12,7 +12,8 @@ namespace halfwave::client {
 
 inline constexpr int64_t kMaxPixels = int64_t{64} << 20;
 
-// Rows from the top, red, green and blue of each pixel, 8 bits each. Transparency has been laid over white.
+// Rows from the top, red, green and blue of each pixel, 8 bits each. Transparency has been laid over white, or
+// over black if all that can be seen is light.
 struct Picture {
   int64_t width = 0;
   int64_t height = 0;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -28,8 +29,23 @@ int64_t BigEndian32(absl::string_view bytes) {
   return value;
 }
 
-uint8_t OverWhite(int value, int alpha) {
-  return static_cast<uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+uint8_t Over(int paper, int value, int alpha) {
+  return static_cast<uint8_t>((value * alpha + paper * (255 - alpha) + 127) / 255);
+}
+
+// What transparency lets through: white, unless all that can be seen is light, as with chalk on a transparent sheet.
+int PaperUnder(const stbi_uc* rgba, int64_t pixels) {
+  constexpr int kVisible = 128;
+  constexpr int kLight = 192;
+  bool transparent = false;
+  bool light = false;
+  for (const stbi_uc* pixel = rgba; pixel < rgba + pixels * kChannels; pixel += kChannels) {
+    transparent |= pixel[3] < kVisible;
+    if (pixel[3] < kVisible) continue;
+    if (std::min({pixel[0], pixel[1], pixel[2]}) < kLight) return 255;
+    light = true;
+  }
+  return transparent && light ? 0 : 255;
 }
 
 }  // namespace
@@ -54,9 +70,10 @@ absl::StatusOr<Picture> DecodePng(absl::string_view bytes) {
   Picture picture{width, height, {}};
   const int64_t pixels = picture.width * picture.height;
   picture.rgb.resize(pixels * 3);
+  const int paper = PaperUnder(rgba.get(), pixels);
   for (int64_t i = 0; i < pixels; ++i) {
     const stbi_uc* pixel = rgba.get() + i * kChannels;
-    for (int c = 0; c < 3; ++c) picture.rgb[i * 3 + c] = OverWhite(pixel[c], pixel[3]);
+    for (int c = 0; c < 3; ++c) picture.rgb[i * 3 + c] = Over(paper, pixel[c], pixel[3]);
   }
   return picture;
 }

@@ -33,6 +33,15 @@ TEST(Png, TransparencyIsLaidOverWhite) {
   EXPECT_THAT(picture->rgb, ElementsAre(255, 255, 255, 0, 0, 0, 204, 224, 244));
 }
 
+TEST(Png, ChalkOnATransparentSheetIsLaidOverBlack) {
+  const auto picture = DecodePng(PngBytes(2, 1, 4, {0, 0, 0, 0, 255, 250, 240, 255}));
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  EXPECT_THAT(picture->rgb, ElementsAre(0, 0, 0, 255, 250, 240));
+  const auto nothing = DecodePng(PngBytes(1, 1, 4, {255, 255, 255, 0}));
+  ASSERT_TRUE(nothing.ok()) << nothing.status();
+  EXPECT_THAT(nothing->rgb, ElementsAre(255, 255, 255));
+}
+
 TEST(Png, EveryTruncationIsAnErrorAndNotACrash) {
   std::vector<unsigned char> pixels(20 * 20 * 3);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<unsigned char>(i * 37);
