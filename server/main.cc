@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 #include "server/app.h"
@@ -9,15 +10,15 @@
 #include "server/options.h"
 
 int main(int argc, char** argv) {
-  const halfwave::ParsedOptions parsed = halfwave::ParseOptions(argc, argv);
-  if (parsed.exit_code >= 0) return parsed.exit_code;
-
-  // Blocked before any thread starts, so that only sigwait below takes them.
+  // Blocked first of all, so that only sigwait below takes them, even one that comes while the models load.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const halfwave::ParsedOptions parsed = halfwave::ParseOptions(argc, argv);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
 
   halfwave::App app(parsed.options);
   if (const absl::Status status = app.Start(); !status.ok()) {
@@ -29,5 +30,5 @@ int main(int argc, char** argv) {
   halfwave::LogInfo("stopping", {{"signal", sigabbrev_np(signal)}});
   app.Stop();
   halfwave::LogInfo("stopped", {});
-  return 0;
+  std::_Exit(0);  // an HTTP request that is still being sent is not waited for
 }

@@ -68,6 +68,9 @@ absl::StatusOr<Address> ParseAddress(const std::string& option, const std::strin
   address.host = text.substr(0, colon);
   if (address.host.size() > 2 && address.host.front() == '[' && address.host.back() == ']') {
     address.host = address.host.substr(1, address.host.size() - 2);
+  } else if (address.host.find(':') != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", option, " is '", text, "'; write an IPv6 address in brackets: [::1]:8001"));
   }
   return address;
 }

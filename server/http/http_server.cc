@@ -1,5 +1,6 @@
 #include "server/http/http_server.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,10 @@
 
 namespace halfwave {
 namespace {
+
+constexpr size_t kThreads = 16;
+constexpr time_t kIdleSeconds = 1;
+constexpr std::chrono::seconds kTimeToStop(3);
 
 constexpr const char* kIndex =
     "halfwave: an inference server for ReLU networks\n\n"
@@ -23,7 +28,11 @@ HttpServer::HttpServer(Handlers handlers) : server_(std::make_unique<httplib::Se
     const int yes = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
-  server_->new_task_queue = [] { return new httplib::ThreadPool(2); };
+  // An idle connection holds a thread; it may do so for a second.
+  server_->new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  server_->set_keep_alive_timeout(kIdleSeconds);
+  server_->set_read_timeout(kIdleSeconds);
+  server_->set_write_timeout(kIdleSeconds);
   server_->Get(
       "/", [](const httplib::Request&, httplib::Response& response) { response.set_content(kIndex, "text/plain"); });
   server_->Get("/metrics",
@@ -51,7 +60,12 @@ absl::Status HttpServer::Start(const std::string& host, int port) {
                      "; the port is in use or the address is not this machine's: choose another with --http"));
   }
   port_ = bound;
-  thread_ = std::thread([this] { server_->listen_after_bind(); });
+  std::promise<void> finished;
+  finished_ = finished.get_future();
+  thread_ = std::thread([this, finished = std::move(finished)]() mutable {
+    server_->listen_after_bind();
+    finished.set_value();
+  });
   while (!server_->is_running()) std::this_thread::yield();  // Stop before that would be lost
   return absl::OkStatus();
 }
@@ -59,7 +73,12 @@ absl::Status HttpServer::Start(const std::string& host, int port) {
 void HttpServer::Stop() {
   if (!thread_.joinable()) return;
   server_->stop();
-  thread_.join();
+  if (finished_.wait_for(kTimeToStop) == std::future_status::ready) {
+    thread_.join();
+  } else {  // a client that sends its request a byte at a time must not keep the process from ending
+    thread_.detach();
+    (void)server_.release();
+  }
 }
 
 }  // namespace halfwave

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,11 +29,14 @@ class HttpServer {
   // cannot be bound.
   absl::Status Start(const std::string& host, int port);
   int port() const { return port_; }
+  // Returns within seconds. The handlers may be called until it does; and later by a request that was still being sent
+  // then, so the process should end soon.
   void Stop();
 
  private:
   std::unique_ptr<httplib::Server> server_;
   std::thread thread_;
+  std::future<void> finished_;
   int port_ = 0;
 };
 

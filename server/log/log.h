@@ -13,7 +13,8 @@ namespace halfwave {
 
 using LogField = std::pair<std::string_view, std::string>;
 
-// Thread-safe. Values with spaces, quotes or control characters are quoted, so that a line stays one line.
+// Thread-safe; never waits: lines for which standard error has no room are dropped and counted. Values with spaces,
+// quotes or control characters are quoted, so that a line stays one line; long ones are cut.
 void LogInfo(std::string_view event, std::initializer_list<LogField> fields);
 void LogWarning(std::string_view event, std::initializer_list<LogField> fields);
 void LogError(std::string_view event, std::initializer_list<LogField> fields);

@@ -2,9 +2,11 @@
 """The server as a process: exit codes, messages, signals."""
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -42,6 +44,33 @@ class Process(unittest.TestCase):
         server = Server()
         self.assertEqual(server.stop(), 0)
         self.assertIn("stopping signal=TERM", "".join(server.log))
+
+    def test_it_serves_and_ends_while_nobody_reads_its_log(self):
+        command = [str(BIN / "halfwave-server"), "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        while "ready " not in (line := process.stderr.readline()):
+            pass
+        server = "127.0.0.1:" + line.split("grpc_port=")[1].split()[0]
+        # Each failure logs a line of more than a kilobyte; the pipe holds 64.
+        name = "n" * 2000
+        for _ in range(100):
+            halfwave("health", name, "--server", server, check=False)
+        self.assertIn("READY", halfwave("models", "--server", server))
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), 0)
+        process.stderr.close()
+
+    def test_idle_http_connections_hinder_neither_probes_nor_the_end(self):
+        with Server() as server:
+            host, port = server.http.split(":")
+            idle = [socket.create_connection((host, int(port))) for _ in range(8)]
+            started = time.monotonic()
+            self.assertEqual(urllib.request.urlopen(f"http://{server.http}/healthz", timeout=10).status, 200)
+            self.assertLess(time.monotonic() - started, 4)
+            idle[0].sendall(b"GET / HTTP/1.1\r\nX-Never-Ends: ")
+        for connection in idle:
+            connection.close()
 
     def test_a_missing_model_exits_with_two(self):
         code, log = run_server("--model", self.folder / "nothing.onnx")

@@ -69,6 +69,7 @@ TEST(Options, HelpAndVersionExitWithZero) {
 TEST(Options, AnAddressIsHostAndPort) {
   EXPECT_EQ(ParseAddress("grpc", "[::1]:80")->host, "::1");
   EXPECT_EQ(ParseAddress("grpc", "[::1]:80")->port, 80);
+  EXPECT_FALSE(ParseAddress("grpc", "::1:80").ok());
   EXPECT_FALSE(ParseAddress("grpc", ":80").ok());
   EXPECT_FALSE(ParseAddress("grpc", "a:").ok());
   EXPECT_FALSE(ParseAddress("grpc", "a:-1").ok());
