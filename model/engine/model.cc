@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
+#include "model/graph/drop_no_ops.h"
 #include "model/graph/free_batch.h"
 #include "model/graph/shape_inference.h"
 
@@ -61,6 +63,17 @@ absl::Status AppendSoftmax(Graph& graph) {
   return absl::OkStatus();
 }
 
+// A layer is known by its name, in metrics above all; a file may give one name to several nodes, or a whole page.
+void MakeNamesUnique(std::vector<ActivationLayer>& layers) {
+  constexpr size_t kMaxName = 128;
+  std::unordered_set<std::string> taken;
+  for (ActivationLayer& layer : layers) {
+    const std::string name = layer.name.substr(0, kMaxName);
+    layer.name = name;
+    for (int i = 2; !taken.insert(layer.name).second; ++i) layer.name = absl::StrCat(name, "_", i);
+  }
+}
+
 absl::Status CheckImage(const ModelMetadata& metadata, const GraphValue& input) {
   if (!metadata.image) return absl::OkStatus();
   const ImageInput& image = *metadata.image;
@@ -90,6 +103,7 @@ absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const Mo
 absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
+  DropNoOps(graph);
   HALFWAVE_ASSIGN_OR_RETURN(const bool was_fixed, FreeBatch(graph));
   batch_ = was_fixed ? "made free" : "free";
   head_ = HeadOf(graph, graph.outputs[0].name);
@@ -106,6 +120,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[0]));
   HALFWAVE_RETURN_IF_ERROR(CheckImage(metadata_, inputs_[0]));
   HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, shapes));
+  MakeNamesUnique(plan_.activations);
   if (plan_.elements_per_row > kMaxRowBytes / static_cast<int64_t>(sizeof(float))) {
     return absl::ResourceExhaustedError(absl::StrCat("one row would need ", plan_.elements_per_row * sizeof(float),
                                                      " bytes of memory, at most ", kMaxRowBytes, " are given"));

@@ -1,5 +1,8 @@
 #include "model/kernels/elementwise.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "Eigen/Core"
 
 namespace halfwave::kernels {
@@ -8,6 +11,8 @@ namespace {
 using Array = Eigen::ArrayXf;
 using ConstArrayMap = Eigen::Map<const Array>;
 using ArrayMap = Eigen::Map<Array>;
+constexpr float kLargest = std::numeric_limits<float>::max();
+
 using StridedIn = Eigen::Map<const Array, 0, Eigen::InnerStride<>>;
 using StridedOut = Eigen::Map<Array, 0, Eigen::InnerStride<>>;
 
@@ -70,7 +75,9 @@ void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, flo
       const int64_t start = group * length * stride + offset;
       const StridedIn in(x + start, length, Eigen::InnerStride<>(stride));
       StridedOut out(y + start, length, Eigen::InnerStride<>(stride));
-      out = (in - in.maxCoeff()).exp();
+      // An overflow before this counts as the largest float: infinity minus itself would be no number.
+      const float max = std::min(in.maxCoeff(), kLargest);
+      out = ((in > kLargest).select(kLargest, in) - max).exp();
       out /= out.sum();
     }
   }

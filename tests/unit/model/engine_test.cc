@@ -414,5 +414,54 @@ TEST(Model, ItsActivationsAreDescribedInTheFilesTerms) {
   EXPECT_FALSE(layers[1].feature_maps);
 }
 
+// --- what exporters leave behind -------------------------------------------------------------------------------------
+
+TEST(Leftovers, AWeightThatIsTheIdentityOfAnotherIsThatWeight) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 2}).Weight("w", {2, 2}, {1, 2, 3, 4}).Weight("b", {2}, {1, -1});
+  network.Node("Identity", {"b"}, {"c"}).Node("Identity", {"c"}, {"d"});
+  network.Node("Gemm", {"x", "w", "b"}, {"h"}).Node("Gemm", {"h", "w", "d"}, {"y"}).Output("y");
+  ExpectComputes(network);
+}
+
+TEST(Leftovers, APadByNothingBeforeAPoolIsNotThere) {
+  for (const bool as_input : {false, true}) {
+    OnnxBuilder network(as_input ? 13 : 9);
+    network.Input("x", {-1, 2, 4, 4});
+    if (as_input) {
+      network.IntWeight("pads", {0, 0, 0, 0, 0, 0, 0, 0}).Node("Pad", {"x", "pads"}, {"p"});
+    } else {
+      network.Node("Pad", {"x"}, {"p"}, {{"pads", Ints{0, 0, 0, 0, 0, 0, 0, 0}}});
+    }
+    network.Node("AveragePool", {"p"}, {"y"}, {{"kernel_shape", Ints{2, 2}}}).Output("y");
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    const auto y = RunModel(*model, {std::vector<float>(32, 3.0f)});
+    EXPECT_EQ(y[0], std::vector<float>(18, 3.0f));
+  }
+}
+
+TEST(Leftovers, LayersOfOneNameAreToldApart) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 2});
+  network.Node("Relu", {"x"}, {"a"}, {{"name", std::string("act")}});
+  network.Node("Elu", {"a"}, {"b"}, {{"name", std::string("act")}});
+  network.Node("Tanh", {"b"}, {"y"}, {{"name", std::string(5000, 'n')}}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->activations()[0].name, "act");
+  EXPECT_EQ((*model)->activations()[1].name, "act_2");
+  EXPECT_LE((*model)->activations()[2].name.size(), 200u);
+}
+
+TEST(Softmax, AnOverflowBeforeItDoesNotSpoilIt) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 2}).Weight("w", {2, 3}, {3, 1, -3, 0, 0, 0}).Node("MatMul", {"x", "w"}, {"h"});
+  network.Node("Softmax", {"h"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(RunModel(*model, {{3e38f, 0}})[0], (std::vector<float>{1, 0, 0}));
+}
+
 }  // namespace
 }  // namespace halfwave
