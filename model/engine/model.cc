@@ -10,6 +10,7 @@
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
 #include "model/graph/drop_no_ops.h"
+#include "model/graph/fold_constants.h"
 #include "model/graph/free_batch.h"
 #include "model/graph/shape_inference.h"
 
@@ -103,9 +104,10 @@ absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const Mo
 absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
-  DropNoOps(graph);
   HALFWAVE_ASSIGN_OR_RETURN(const bool was_fixed, FreeBatch(graph));
   batch_ = was_fixed ? "made free" : "free";
+  FoldConstants(graph);
+  DropNoOps(graph);
   head_ = HeadOf(graph, graph.outputs[0].name);
   if (options.add_softmax && head_ == "logits") {
     HALFWAVE_RETURN_IF_ERROR(AppendSoftmax(graph));

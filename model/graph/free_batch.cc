@@ -22,7 +22,7 @@ absl::StatusOr<bool> FreeBatch(Graph& graph) {
     if (!output.shape.empty()) output.shape[0] = kBatch;
   }
   for (const Node& node : graph.nodes) {
-    if (node.op != "Reshape" || node.inputs.size() != 2) continue;
+    if (node.op != "Reshape" || node.inputs.size() != 2 || graph.constants.contains(node.inputs[0])) continue;
     const auto target = graph.constants.find(node.inputs[1]);
     if (target != graph.constants.end() && !target->second.ints.empty() && target->second.ints[0] == fixed) {
       target->second.ints[0] = 0;

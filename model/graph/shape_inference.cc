@@ -296,6 +296,29 @@ std::span<const OperatorRule> Operators() {
   return rules;
 }
 
+absl::StatusOr<Shape> InferNode(const NodeContext& context) {
+  const Node& node = context.node;
+  const auto rules = Operators();
+  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const auto& r) { return r.op == node.op; });
+  if (rule == rules.end()) {
+    return context.Error(absl::StatusCode::kUnimplemented,
+                         absl::StrCat("this operator is not supported; supported are ",
+                                      absl::StrJoin(rules, ", ", [](std::string* out, const OperatorRule& supported) {
+                                        out->append(supported.op);
+                                      })));
+  }
+  if (node.inputs.size() < rule->min_inputs || node.inputs.size() > rule->max_inputs) {
+    return Invalid(context, absl::StrCat("has ", node.inputs.size(), " inputs, expected ", rule->min_inputs, " to ",
+                                         rule->max_inputs));
+  }
+  if (node.outputs.empty() || node.outputs[0].empty()) return Invalid(context, "has no output");
+  HALFWAVE_ASSIGN_OR_RETURN(Shape shape, rule->infer(context));
+  if (!RowCanBeHeld(shape)) {
+    return Invalid(context, absl::StrCat("its output ", ShapeToString(shape), " is empty or too large"));
+  }
+  return shape;
+}
+
 absl::StatusOr<ShapeMap> InferShapes(const Graph& graph) {
   ShapeMap shapes;
   for (const GraphValue& input : graph.inputs) {
@@ -306,25 +329,7 @@ absl::StatusOr<ShapeMap> InferShapes(const Graph& graph) {
     shapes[input.name] = input.shape;
   }
   for (const Node& node : graph.nodes) {
-    const NodeContext context{graph, node, shapes};
-    const auto rules = Operators();
-    const auto rule = std::find_if(rules.begin(), rules.end(), [&](const auto& r) { return r.op == node.op; });
-    if (rule == rules.end()) {
-      return context.Error(absl::StatusCode::kUnimplemented,
-                           absl::StrCat("this operator is not supported; supported are ",
-                                        absl::StrJoin(rules, ", ", [](std::string* out, const OperatorRule& supported) {
-                                          out->append(supported.op);
-                                        })));
-    }
-    if (node.inputs.size() < rule->min_inputs || node.inputs.size() > rule->max_inputs) {
-      return Invalid(context, absl::StrCat("has ", node.inputs.size(), " inputs, expected ", rule->min_inputs, " to ",
-                                           rule->max_inputs));
-    }
-    if (node.outputs.empty() || node.outputs[0].empty()) return Invalid(context, "has no output");
-    HALFWAVE_ASSIGN_OR_RETURN(Shape shape, rule->infer(context));
-    if (!RowCanBeHeld(shape)) {
-      return Invalid(context, absl::StrCat("its output ", ShapeToString(shape), " is empty or too large"));
-    }
+    HALFWAVE_ASSIGN_OR_RETURN(Shape shape, InferNode({graph, node, shapes}));
     shapes[node.outputs[0]] = std::move(shape);
   }
   for (const GraphValue& output : graph.outputs) {

@@ -33,9 +33,12 @@ struct OperatorRule {
 // Every operator that can be served, by name.
 std::span<const OperatorRule> Operators();
 
+// The shape of a node's first output, given those before it. UNIMPLEMENTED for an operator that is not supported,
+// INVALID_ARGUMENT for shapes that do not fit together; both name the node.
+absl::StatusOr<Shape> InferNode(const NodeContext& context);
+
 // The shapes of all inputs and node outputs, in terms of kBatch where the batch is open. The nodes must be sorted.
-// UNIMPLEMENTED for an operator that is not supported, INVALID_ARGUMENT for shapes that do not fit together; both
-// name the node.
+// Errors as InferNode's.
 absl::StatusOr<ShapeMap> InferShapes(const Graph& graph);
 
 }  // namespace halfwave
