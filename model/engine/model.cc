@@ -1,6 +1,8 @@
 #include "model/engine/model.h"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -35,9 +37,10 @@ std::string HeadOf(const Graph& graph, const std::string& value) {
   for (auto found = producers.find(value); found != producers.end();) {
     const Node& node = *found->second;
     if (node.op == "Softmax") return "softmax";
+    if (node.op == "LogSoftmax") return "log-softmax";
     if (node.op == "Sigmoid") return "sigmoid";
-    const bool passes_on =
-        node.op == "Identity" || node.op == "Reshape" || node.op == "Flatten" || node.op == "Dropout";
+    constexpr std::string_view kPassesOn[] = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"};
+    const bool passes_on = std::find(std::begin(kPassesOn), std::end(kPassesOn), node.op) != std::end(kPassesOn);
     if (!passes_on || node.inputs.empty()) break;
     found = producers.find(node.inputs[0]);
   }

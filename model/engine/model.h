@@ -21,7 +21,7 @@ namespace halfwave {
 
 struct ModelOptions {
   // Give a model that ends in logits one more output, "probabilities", in front of the others: the softmax of its
-  // first output. No effect on a model that already ends in a softmax or a sigmoid.
+  // first output. No effect on a model that already ends in a softmax, its logarithm or a sigmoid.
   bool add_softmax = false;
 };
 
@@ -41,7 +41,7 @@ class Model {
   const ModelMetadata& metadata() const { return metadata_; }
   // The file's metadata as they are, and in "halfwave.head" and "halfwave.batch" what head() and batch() say.
   const std::map<std::string, std::string>& properties() const { return properties_; }
-  // What outputs()[0] holds: "softmax", "softmax (added)", "sigmoid" or "logits".
+  // What outputs()[0] holds: "softmax", "softmax (added)", "log-softmax", "sigmoid" or "logits".
   const std::string& head() const { return head_; }
   // "free", or "made free" for a file exported with a fixed batch.
   const std::string& batch() const { return batch_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
 #include <utility>
 
 #include "model/kernels/count.h"
@@ -9,7 +10,7 @@
 namespace halfwave {
 namespace {
 
-// A unit counts as saturated where |tanh| or |2 sigmoid - 1| exceeds 0.99.
+// A unit counts as saturated where |tanh| or |2 sigmoid - 1|, or what stands for them, exceeds 0.99.
 constexpr float kSaturation = 0.99f;
 
 int64_t LargestScratch(const Plan& plan, int64_t rows) {
@@ -63,7 +64,8 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
 
   const RowLayout& layout = step.activation->layout;
   const ActivationFamily family = model_->activations()[step.activation->index].family;
-  const bool sigmoid = model_->activations()[step.activation->index].op == "Sigmoid";
+  const std::string& op = model_->activations()[step.activation->index].op;
+  const bool from_zero = op == "Sigmoid" || op == "HardSigmoid";  // to 1; the others go from -1 to 1
   LayerCounts& counts = activity_.layers[step.activation->index];
   std::fill(counts.active.begin(), counts.active.end(), 0);
   kernels::CountActive(rows, layout.channels, layout.positions, layout.channels_last, skip, step_inputs_[0],
@@ -71,8 +73,8 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   step.layer->Run(call);
   counts.zeros = kernels::CountZeros(rows, layout.elements(), skip, output);
   if (family == ActivationFamily::kSaturating) {
-    const float low = sigmoid ? (1 - kSaturation) / 2 : -kSaturation;
-    const float high = sigmoid ? (1 + kSaturation) / 2 : kSaturation;
+    const float low = from_zero ? (1 - kSaturation) / 2 : -kSaturation;
+    const float high = from_zero ? (1 + kSaturation) / 2 : kSaturation;
     counts.saturated = kernels::CountOutside(rows, layout.elements(), low, high, skip, output);
   }
 }

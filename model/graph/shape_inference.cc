@@ -1,16 +1,20 @@
 #include "model/graph/shape_inference.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/graph/axes.h"
 #include "model/graph/window.h"
 
 namespace halfwave {
 namespace {
 
 constexpr int64_t kMaxRowElements = int64_t{1} << 31;
+constexpr size_t kAnyNumber = std::numeric_limits<size_t>::max();
 
 absl::Status Invalid(const NodeContext& context, const std::string& what) {
   return context.Error(absl::StatusCode::kInvalidArgument, what);
@@ -92,7 +96,8 @@ absl::StatusOr<Shape> InferMatMul(const NodeContext& context) {
   return shape;
 }
 
-absl::StatusOr<Shape> InferAdd(const NodeContext& context) {
+// Two inputs of one shape, or one and a constant that broadcasts to it.
+absl::StatusOr<Shape> InferBinary(const NodeContext& context) {
   const auto& constants = context.graph.constants;
   const bool left = constants.contains(context.node.inputs[0]);
   const bool right = constants.contains(context.node.inputs[1]);
@@ -100,15 +105,24 @@ absl::StatusOr<Shape> InferAdd(const NodeContext& context) {
     HALFWAVE_ASSIGN_OR_RETURN(const Shape a, context.InputShape(0));
     HALFWAVE_ASSIGN_OR_RETURN(const Shape b, context.InputShape(1));
     if (a != b) {
-      return Invalid(context, absl::StrCat("cannot add ", ShapeToString(a), " and ", ShapeToString(b)));
+      return Invalid(context, absl::StrCat("cannot combine ", ShapeToString(a), " and ", ShapeToString(b)));
     }
     return a;
   }
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(left ? 1 : 0));
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* addend,
-                            ConstantInput(context.graph, context.node, left ? 0 : 1, ElementType::kFloat, "addend"));
-  HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, addend->shape, shape));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* operand,
+                            ConstantInput(context.graph, context.node, left ? 0 : 1, ElementType::kFloat, "operand"));
+  HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, operand->shape, shape));
   return shape;
+}
+
+absl::StatusOr<Shape> InferGelu(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(const std::string approximate,
+                            GetAttribute<std::string>(context.graph, context.node, "approximate", "none"));
+  if (approximate != "none" && approximate != "tanh") {
+    return Invalid(context, absl::StrCat("attribute 'approximate' is '", approximate, "', expected 'none' or 'tanh'"));
+  }
+  return context.InputShape(0);
 }
 
 absl::StatusOr<Shape> InferPRelu(const NodeContext& context) {
@@ -238,15 +252,79 @@ absl::StatusOr<Shape> InferReshape(const NodeContext& context) {
   return output;
 }
 
-absl::StatusOr<Shape> InferSoftmax(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(0));
-  HALFWAVE_ASSIGN_OR_RETURN(const int64_t axis, GetAttribute<int64_t>(context.graph, context.node, "axis",
-                                                                      context.graph.opset < 13 ? 1 : -1));
+// A dimension that a node names, which must not be the batch.
+absl::StatusOr<size_t> DimensionOfRow(const NodeContext& context, int64_t axis, const Shape& shape) {
   const auto index = NormalizeAxis(axis, shape.size());
   if (!index || *index == 0) {
     return Invalid(context, absl::StrCat("attribute 'axis' is ", axis, " for an input of shape ", ShapeToString(shape),
                                          "; it must name a dimension other than the batch"));
   }
+  return *index;
+}
+
+absl::StatusOr<Shape> InferConcat(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(Shape output, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t axis, GetAttribute<int64_t>(context.graph, context.node, "axis", 1));
+  HALFWAVE_ASSIGN_OR_RETURN(const size_t at, DimensionOfRow(context, axis, output));
+  for (size_t i = 1; i < context.node.inputs.size(); ++i) {
+    HALFWAVE_ASSIGN_OR_RETURN(Shape shape, context.InputShape(i));
+    const int64_t size = at < shape.size() ? std::exchange(shape[at], output[at]) : 0;
+    if (shape != output || size > kMaxRowElements - output[at]) {
+      return Invalid(context, absl::StrCat("cannot put input ", i, " beside the ones before, which together are ",
+                                           ShapeToString(output)));
+    }
+    output[at] += size;
+  }
+  return output;
+}
+
+absl::StatusOr<Shape> InferTranspose(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<int64_t> permutation,
+                            ResolvePermutation(context.graph, context.node, input.size()));
+  Shape output;
+  for (const int64_t axis : permutation) output.push_back(input[axis]);
+  return output;
+}
+
+absl::StatusOr<Shape> InferSlice(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(Shape shape, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<SliceAxis> axes, ResolveSlice(context.graph, context.node, shape));
+  for (const SliceAxis& axis : axes) shape[axis.axis] = axis.count;
+  return shape;
+}
+
+absl::StatusOr<Shape> InferSqueeze(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<size_t> axes, ResolveAxes(context.graph, context.node, input.size()));
+  Shape output{input[0]};
+  for (size_t i = 1; i < input.size(); ++i) {
+    const bool named = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (named && input[i] != 1) {
+      return Invalid(context, absl::StrCat("dimension ", i, " of ", ShapeToString(input), " is not 1"));
+    }
+    if (!named && (input[i] != 1 || !axes.empty())) output.push_back(input[i]);
+  }
+  return output;
+}
+
+absl::StatusOr<Shape> InferUnsqueeze(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<int64_t> named, ResolveAxesAsWritten(context.graph, context.node));
+  if (named.empty()) return Invalid(context, "does not say which dimensions to insert");
+  HALFWAVE_ASSIGN_OR_RETURN(std::vector<size_t> axes,
+                            ResolveAxes(context.graph, context.node, input.size() + named.size()));
+  std::sort(axes.begin(), axes.end());
+  Shape output = input;
+  for (const size_t axis : axes) output.insert(output.begin() + static_cast<std::ptrdiff_t>(axis), 1);
+  return output;
+}
+
+absl::StatusOr<Shape> InferSoftmax(const NodeContext& context) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(0));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t axis, GetAttribute<int64_t>(context.graph, context.node, "axis",
+                                                                      context.graph.opset < 13 ? 1 : -1));
+  HALFWAVE_RETURN_IF_ERROR(DimensionOfRow(context, axis, shape).status());
   return shape;
 }
 
@@ -272,26 +350,45 @@ absl::Status NodeContext::Error(absl::StatusCode code, const std::string& what) 
 
 std::span<const OperatorRule> Operators() {
   static const std::vector<OperatorRule>& rules = *new std::vector<OperatorRule>{
-      {"Add", 2, 2, InferAdd},
+      {"Add", 2, 2, InferBinary},
       {"AveragePool", 1, 1, InferPool},
       {"BatchNormalization", 5, 5, InferBatchNormalization},
+      {"Celu", 1, 1, SameAsInput},
+      {"Clip", 1, 3, SameAsInput},
+      {"Concat", 1, kAnyNumber, InferConcat},
       {"Conv", 2, 3, InferConv},
+      {"Div", 2, 2, InferBinary},
       {"Dropout", 1, 3, InferDropout},
       {"Elu", 1, 1, SameAsInput},
       {"Flatten", 1, 1, InferFlatten},
+      {"Gelu", 1, 1, InferGelu},
       {"Gemm", 2, 3, InferGemm},
       {"GlobalAveragePool", 1, 1, InferGlobalPool},
+      {"GlobalMaxPool", 1, 1, InferGlobalPool},
+      {"HardSigmoid", 1, 1, SameAsInput},
+      {"HardSwish", 1, 1, SameAsInput},
       {"Identity", 1, 1, SameAsInput},
       {"LeakyRelu", 1, 1, SameAsInput},
+      {"LogSoftmax", 1, 1, InferSoftmax},
       {"MatMul", 2, 2, InferMatMul},
       {"MaxPool", 1, 1, InferPool},
+      {"Mish", 1, 1, SameAsInput},
+      {"Mul", 2, 2, InferBinary},
       {"PRelu", 2, 2, InferPRelu},
       {"Relu", 1, 1, SameAsInput},
       {"Reshape", 2, 2, InferReshape},
       {"Selu", 1, 1, SameAsInput},
       {"Sigmoid", 1, 1, SameAsInput},
+      {"Slice", 1, 5, InferSlice},
       {"Softmax", 1, 1, InferSoftmax},
+      {"Softplus", 1, 1, SameAsInput},
+      {"Softsign", 1, 1, SameAsInput},
+      {"Squeeze", 1, 2, InferSqueeze},
+      {"Sub", 2, 2, InferBinary},
       {"Tanh", 1, 1, SameAsInput},
+      {"ThresholdedRelu", 1, 1, SameAsInput},
+      {"Transpose", 1, 1, InferTranspose},
+      {"Unsqueeze", 1, 2, InferUnsqueeze},
   };
   return rules;
 }

@@ -12,16 +12,30 @@ void Elu(int64_t count, float alpha, const float* x, float* y);                /
 void Selu(int64_t count, float alpha, float gamma, const float* x, float* y);  // gamma Elu(alpha, x)
 void Sigmoid(int64_t count, const float* x, float* y);                         // 1 / (1 + e^-x)
 void Tanh(int64_t count, const float* x, float* y);
-void Add(int64_t count, const float* a, const float* b, float* y);  // a + b
+void Celu(int64_t count, float alpha, const float* x, float* y);  // max(0, x) + min(0, alpha (e^(x / alpha) - 1))
+void Gelu(int64_t count, const float* x, float* y);               // x / 2 (1 + erf(x / sqrt 2))
+void GeluTanh(int64_t count, const float* x, float* y);           // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+void HardSigmoid(int64_t count, float alpha, float beta, const float* x, float* y);  // alpha x + beta, within 0 and 1
+void HardSwish(int64_t count, const float* x, float* y);                             // x HardSigmoid(1/6, 1/2, x)
+void Mish(int64_t count, const float* x, float* y);                                  // x tanh(Softplus(x))
+void Softplus(int64_t count, const float* x, float* y);                              // ln(1 + e^x)
+void Softsign(int64_t count, const float* x, float* y);                              // x / (1 + |x|)
+void ThresholdedRelu(int64_t count, float alpha, const float* x, float* y);          // x > alpha ? x : 0
+void Clip(int64_t count, float low, float high, const float* x, float* y);           // min(high, max(low, x))
+
+enum class Arithmetic { kAdd, kSubtract, kMultiply, kDivide };
+void Combine(Arithmetic arithmetic, int64_t count, const float* a, const float* b, float* y);  // a + b, a - b, ...
 
 // Row-wise with one constant per element of a row; x, y: [rows, elements].
 void PRelu(int64_t rows, int64_t elements, const float* slope, const float* x, float* y);  // x < 0 ? slope x : x
-void AddToRows(int64_t rows, int64_t elements, const float* shift, const float* x, float* y);
 void ScaleRows(int64_t rows, int64_t elements, const float* scale, const float* shift, const float* x,
                float* y);  // scale x + shift
 
 // y[r, i] = e^(x[r, i] - max) / sum, over `length` elements `stride` floats apart; never overflows, and each group of
 // `length` sums to one. x, y: [groups, length, stride].
 void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, float* y);
+
+// The logarithm of Softmax, computed as x - max - ln(sum).
+void LogSoftmax(int64_t groups, int64_t length, int64_t stride, const float* x, float* y);
 
 }  // namespace halfwave::kernels

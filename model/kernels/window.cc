@@ -112,4 +112,15 @@ void GlobalAveragePool(int64_t images, int64_t positions, int64_t channels, cons
   }
 }
 
+void GlobalMaxPool(int64_t images, int64_t positions, int64_t channels, const float* x, float* y) {
+  for (int64_t image = 0; image < images; ++image) {
+    ArrayMap out(y + image * channels, channels);
+    out = ConstArrayMap(x + image * positions * channels, channels);
+    for (int64_t position = 1; position < positions; ++position) {
+      const ConstArrayMap pixel(x + (image * positions + position) * channels, channels);
+      out = (pixel > out || pixel.isNaN()).select(pixel, out);
+    }
+  }
+}
+
 }  // namespace halfwave::kernels

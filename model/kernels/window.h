@@ -38,4 +38,7 @@ void AveragePool(const Window2d& window, bool count_padding, int64_t images, con
 // The mean over all positions. x: [images, positions, channels]. y: [images, channels].
 void GlobalAveragePool(int64_t images, int64_t positions, int64_t channels, const float* x, float* y);
 
+// The largest element over all positions, in the same shapes.
+void GlobalMaxPool(int64_t images, int64_t positions, int64_t channels, const float* x, float* y);
+
 }  // namespace halfwave::kernels

@@ -38,16 +38,17 @@ class RowWise : public Layer {
   Function function_;
 };
 
-// The sum of two inputs of the same shape.
-class AddInputs : public Layer {
+// a + b, a - b, ... of two inputs of the same shape.
+class CombineInputs : public Layer {
  public:
-  explicit AddInputs(int64_t elements) : elements_(elements) {}
+  CombineInputs(kernels::Arithmetic arithmetic, int64_t elements) : arithmetic_(arithmetic), elements_(elements) {}
   void Run(const LayerCall& call) const override {
-    kernels::Add(call.rows * elements_, call.inputs[0], call.inputs[1], call.output);
+    kernels::Combine(arithmetic_, call.rows * elements_, call.inputs[0], call.inputs[1], call.output);
   }
   bool WorksInPlace() const override { return true; }
 
  private:
+  kernels::Arithmetic arithmetic_;
   int64_t elements_;
 };
 

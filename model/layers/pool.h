@@ -38,4 +38,15 @@ class GlobalAveragePool : public Layer {
   int64_t positions_, channels_;
 };
 
+class GlobalMaxPool : public Layer {
+ public:
+  GlobalMaxPool(int64_t positions, int64_t channels) : positions_(positions), channels_(channels) {}
+  void Run(const LayerCall& call) const override {
+    kernels::GlobalMaxPool(call.rows, positions_, channels_, call.inputs[0], call.output);
+  }
+
+ private:
+  int64_t positions_, channels_;
+};
+
 }  // namespace halfwave

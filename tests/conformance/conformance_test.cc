@@ -35,10 +35,12 @@ std::vector<Constant> ReadTensors(const fs::path& folder, const std::string& pre
 }
 
 // The model of an operator case, with all inputs but the first turned into weights: that is where a network has them.
+// What a Concat puts together is computed, though.
 std::string BindWeights(const fs::path& folder) {
   onnx::ModelProto model;
   model.ParseFromString(ReadBytes(folder / "model.onnx"));
-  for (int i = 1; i < model.graph().input_size(); ++i) {
+  const bool joins = model.graph().node_size() > 0 && model.graph().node(0).op_type() == "Concat";
+  for (int i = 1; i < model.graph().input_size() && !joins; ++i) {
     const fs::path value = folder / "test_data_set_0" / ("input_" + std::to_string(i) + ".pb");
     if (!fs::exists(value)) break;
     auto* weight = model.mutable_graph()->add_initializer();
@@ -124,14 +126,14 @@ TEST(Conformance, OperatorCasesComputeWhatOnnxExpects) {
     const Tolerance tolerance = {.relative_to_value = 1e-3, .relative_to_peak = 0, .absolute = 1e-7};
     passed += RunFolder(corpus / set, tolerance, true).passed;
   }
-  EXPECT_GE(passed, 74);
+  EXPECT_GE(passed, 117);
 }
 
 TEST(Conformance, RealModelsComputeWhatTheirVectorsSay) {
   const fs::path corpus = SharedDir() / "corpus" / "models";
   if (!fs::exists(corpus)) GTEST_SKIP() << "no corpus beside the checkout";
   const Tolerance tolerance = {.relative_to_value = 0, .relative_to_peak = 1e-5, .absolute = 1e-6};
-  EXPECT_GE(RunFolder(corpus, tolerance, false).passed, 9);
+  EXPECT_GE(RunFolder(corpus, tolerance, false).passed, 19);
 }
 
 }  // namespace

@@ -186,6 +186,47 @@ TEST(Engine, AddTakesConstantsOfEveryShapeOnEitherSide) {
   }
 }
 
+TEST(Engine, ArithmeticTakesConstantsOnEitherSideAndTwoComputedValues) {
+  for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
+    for (const int computed : {0, 1, 2}) {
+      SCOPED_TRACE(op);
+      OnnxBuilder network = Maps();
+      network.Node("Softplus", {"maps"}, {"a"}).Node("Sigmoid", {"maps"}, {"b"});
+      network.Weight("c", {1, 1}, {0.7f});
+      network.Node(op, {computed == 1 ? "c" : "a", computed == 0 ? "c" : "b"}, {"y"}).Output("y");
+      ExpectComputes(network);
+    }
+  }
+}
+
+TEST(Engine, ADivisionByAConstantZeroIsRefused) {
+  OnnxBuilder network = Features();
+  network.Weight("c", {1}, {0}).Node("Div", {"x", "c"}, {"y"}).Output("y");
+  const auto status = LoadModel(network.Bytes()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_NE(status.message().find("divides by zero"), std::string_view::npos) << status;
+}
+
+TEST(Engine, ConcatPutsMapsInAnyOrderSideBySide) {
+  for (const int64_t axis : {1, 2, 3, -1}) {
+    OnnxBuilder network = Maps();
+    network.Node("Relu", {"maps"}, {"a"}).Node("Transpose", {"maps"}, {"t"}, {{"perm", Ints{0, 1, 2, 3}}});
+    network.Node("Concat", {"a", "t", "maps", "a"}, {"y"}, {{"axis", axis}}).Output("y").Output("a");
+    ExpectComputes(network);
+  }
+}
+
+TEST(Engine, AHugeStepTakesOneElement) {
+  OnnxBuilder network = Maps();
+  network.IntWeight("start", {0, -1}).IntWeight("end", {int64_t{1} << 62, -(int64_t{1} << 62)});
+  network.IntWeight("axes", {2, 3}).IntWeight("step", {int64_t{1} << 62, -(int64_t{1} << 62)});
+  network.Node("Slice", {"maps", "start", "end", "axes", "step"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->outputs()[0].shape[2], 1);
+  EXPECT_EQ((*model)->outputs()[0].shape[3], 1);
+}
+
 TEST(Engine, BatchNormalizationUsesTheStatisticsOfEachChannel) {
   for (const bool maps : {false, true}) {
     OnnxBuilder network = maps ? Maps() : Features();
@@ -251,13 +292,23 @@ TEST(Engine, SoftmaxFlattensBeforeOpset13AndTakesOneAxisFromThen) {
 }
 
 TEST(Engine, EveryActivationRunsOnMapsAndFeatures) {
-  for (const char* op : {"Relu", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh"}) {
+  const std::map<std::string, Attributes> custom_attributes = {{"Celu", {{"alpha", 0.37f}}},
+                                                               {"Elu", {{"alpha", 0.37f}}},
+                                                               {"Gelu", {{"approximate", std::string("tanh")}}},
+                                                               {"HardSigmoid", {{"alpha", 0.37f}, {"beta", 0.3f}}},
+                                                               {"HardSwish", {}},
+                                                               {"LeakyRelu", {{"alpha", 0.37f}}},
+                                                               {"Mish", {}},
+                                                               {"Relu", {}},
+                                                               {"Selu", {{"alpha", 0.37f}, {"gamma", 1.9f}}},
+                                                               {"Sigmoid", {}},
+                                                               {"Softplus", {}},
+                                                               {"Softsign", {}},
+                                                               {"Tanh", {}},
+                                                               {"ThresholdedRelu", {{"alpha", 0.37f}}}};
+  for (const auto& [op, with] : custom_attributes) {
     for (const bool custom : {false, true}) {
-      Attributes attributes;
-      if (custom && std::string_view(op) != "Relu" && op[0] != 'T' && std::string_view(op) != "Sigmoid") {
-        attributes["alpha"] = 0.37f;
-        if (std::string_view(op) == "Selu") attributes["gamma"] = 1.9f;
-      }
+      const Attributes attributes = custom ? with : Attributes{};
       SCOPED_TRACE(op);
       OnnxBuilder maps = Maps();
       maps.Node(op, {"maps"}, {"y"}, attributes).Output("y");
@@ -378,19 +429,37 @@ TEST(Session, SkippedRowsAreComputedButNotCounted) {
 }
 
 TEST(Session, SaturatedOutputsAreThoseBeyondNinetyNinePercent) {
-  for (const bool sigmoid : {true, false}) {
+  // By operator: arguments whose outputs lie just within and just beyond the limit.
+  const std::map<std::string, std::pair<float, float>> limits = {
+      {"HardSigmoid", {2.47f, 2.48f}},      // 0.2 x + 0.5 = 0.994, 0.996
+      {"Sigmoid", {2 * 2.64f, 2 * 2.66f}},  // 2 sigmoid(2x) - 1 = tanh(x)
+      {"Softsign", {98, 100}},              // 0.98990, 0.99010
+      {"Tanh", {2.64f, 2.66f}}};            // 0.98987, 0.99027
+  for (const auto& [op, limit] : limits) {
     OnnxBuilder network = Features();
-    network.Node(sigmoid ? "Sigmoid" : "Tanh", {"x"}, {"y"}).Output("y");
+    network.Node(op, {"x"}, {"y"}).Output("y");
     const auto model = LoadModel(network.Bytes());
     ASSERT_TRUE(model.ok());
-    // tanh(2.64) = 0.98987, tanh(2.66) = 0.99027; 2 sigmoid(2x) - 1 = tanh(x)
-    const float scale = sigmoid ? 2 : 1;
-    const std::vector<float> x = {2.64f * scale, 2.66f * scale, -2.64f * scale, -2.66f * scale, 0, 50};
+    const auto [within, beyond] = limit;
+    const std::vector<float> x = {within, beyond, -within, -beyond, 0, 500};
     Session session(*model, 1);
     std::copy(x.begin(), x.end(), session.input(0).begin());
     session.Run(1);
-    EXPECT_EQ(session.activity().layers[0].saturated, 3u) << (sigmoid ? "Sigmoid" : "Tanh");
+    EXPECT_EQ(session.activity().layers[0].saturated, 3u) << op;
     EXPECT_EQ((*model)->activations()[0].family, ActivationFamily::kSaturating);
+  }
+}
+
+TEST(Model, AClipIsAnActivationIfItBeginsAtZero) {
+  for (const float low : {0.0f, -1.0f}) {
+    OnnxBuilder network = Features();
+    network.Weight("low", {}, {low}).Weight("high", {}, {6}).Node("Clip", {"x", "low", "high"}, {"y"}).Output("y");
+    const auto model = ExpectComputes(network);
+    ASSERT_NE(model, nullptr);
+    ASSERT_EQ(model->activations().size(), low == 0 ? 1u : 0u);
+    if (low == 0) {
+      EXPECT_EQ(model->activations()[0].family, ActivationFamily::kRectifier);
+    }
   }
 }
 

@@ -127,12 +127,14 @@ TEST(AddedSoftmax, RunsOverTheClassesOfMapsWithOnePosition) {
 }
 
 TEST(AddedSoftmax, IsLeftOutWhereTheModelHasAHeadAlready) {
-  for (const char* op : {"Softmax", "Sigmoid"}) {
+  const std::map<std::string, std::string> heads = {
+      {"LogSoftmax", "log-softmax"}, {"Sigmoid", "sigmoid"}, {"Softmax", "softmax"}};
+  for (const auto& [op, head] : heads) {
     OnnxBuilder network;
     network.Input("x", {-1, 2}).Node(op, {"x"}, {"p"}).Node("Identity", {"p"}, {"y"}).Output("y");
     const auto model = LoadModel(network.Bytes(), {.add_softmax = true});
     ASSERT_TRUE(model.ok()) << model.status();
-    EXPECT_EQ((*model)->head(), op == std::string("Softmax") ? "softmax" : "sigmoid");
+    EXPECT_EQ((*model)->head(), head);
     EXPECT_EQ((*model)->outputs().size(), 1u);
   }
 }

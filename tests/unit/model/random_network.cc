@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "model/base/shape.h"
 #include "tests/support/run_model.h"
@@ -11,7 +12,7 @@ namespace {
 
 class Generator {
  public:
-  explicit Generator(uint32_t seed) : random_(seed), network_(Pick<int64_t>({7, 9, 11, 12, 13, 17, 21})) {}
+  explicit Generator(uint32_t seed) : random_(seed), network_(Pick<int64_t>({7, 9, 11, 12, 13, 17, 21, 21})) {}
 
   OnnxBuilder Generate() {
     const bool maps = Chance(70);
@@ -65,21 +66,59 @@ class Generator {
     return name;
   }
 
+  // A list of integers as an operator takes it: an attribute before opset `since`, an input from then on.
+  void GiveList(const std::string& list, const std::vector<int64_t>& values, int64_t since,
+                std::vector<std::string>& inputs, OnnxBuilder::Attributes& attributes) {
+    if (opset() < since) {
+      attributes[list] = values;
+    } else {
+      inputs.push_back("i" + std::to_string(weights_++));
+      network_.IntWeight(inputs.back(), values);
+    }
+  }
+
   void Grow() {
-    const int64_t what = Between(0, 9);
-    if (what <= 1) return Activation();
-    if (what == 2) return AddConstant();
-    if (what == 3) return Residual();
-    if (what == 4) return Rare();
-    return shape().size() == 4 ? Maps() : Features();
+    const int64_t what = Between(0, 12);
+    if (what <= 2) return Activation();
+    if (what == 3) return CombineWithConstant();
+    if (what == 4) return Residual();
+    if (what <= 6) return Rare();
+    if (what <= 8) return Rearrange();
+    return shape().size() == 4 ? Maps() : shape().size() == 2 ? Features() : Sequence();
   }
 
   void Activation() {
-    const std::string op = Pick<std::string>({"Relu", "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "Tanh"});
+    std::vector<std::string> ops = {"Relu",    "Relu",        "Relu",     "LeakyRelu", "PRelu", "Elu",  "Selu",
+                                    "Sigmoid", "HardSigmoid", "Softsign", "Softplus",  "Tanh",  "Clip", "Clip"};
+    // What came with later opsets.
+    if (opset() >= 10) ops.emplace_back("ThresholdedRelu");
+    if (opset() >= 12) ops.emplace_back("Celu");
+    if (opset() >= 14) ops.emplace_back("HardSwish");
+    if (opset() >= 18) ops.emplace_back("Mish");
+    if (opset() >= 20) ops.insert(ops.end(), 2, "Gelu");
+    const std::string op = Pick(ops);
     if (op == "PRelu") return Emit(op, {name(), Weight(Broadcastable(), -0.5f, 0.9f)}, shape());
+    if (op == "Clip") return Clip();
     OnnxBuilder::Attributes attributes;
-    if ((op == "LeakyRelu" || op == "Elu") && Chance(50)) attributes["alpha"] = 0.3f;
+    const bool has_alpha =
+        op == "LeakyRelu" || op == "Elu" || op == "Celu" || op == "HardSigmoid" || op == "ThresholdedRelu";
+    if (has_alpha && Chance(50)) attributes["alpha"] = 0.3f;
+    if (op == "Gelu" && Chance(50)) attributes["approximate"] = std::string("tanh");
     Emit(op, {name()}, shape(), attributes);
+  }
+
+  void Clip() {
+    const float low = Pick<float>({0, 0, -0.75f}), high = Pick<float>({0.5f, 6});
+    const bool bounded = Chance(70);
+    if (opset() < 11) {
+      OnnxBuilder::Attributes attributes = {{"min", low}};
+      if (bounded) attributes["max"] = high;
+      return Emit("Clip", {name()}, shape(), attributes);
+    }
+    const std::string current = name();
+    std::vector<std::string> inputs = {current, Weight({}, low, low)};
+    if (bounded) inputs.push_back(Weight({}, high, high));
+    Emit("Clip", inputs, shape());
   }
 
   // A shape that broadcasts to a row of the current value.
@@ -90,10 +129,12 @@ class Generator {
     return result;
   }
 
-  void AddConstant() {
-    const std::string constant = Weight(Broadcastable(), -0.5f, 0.5f);
-    if (Chance(50)) return Emit("Add", {name(), constant}, shape());
-    Emit("Add", {constant, name()}, shape());
+  void CombineWithConstant() {
+    const std::string op = Pick<std::string>({"Add", "Sub", "Mul", "Div"});
+    const bool scales = op == "Mul" || op == "Div";
+    const std::string constant = Weight(Broadcastable(), scales ? 0.5f : -0.5f, scales ? 1.5f : 0.5f);
+    if (op == "Div" || Chance(50)) return Emit(op, {name(), constant}, shape());
+    Emit(op, {constant, name()}, shape());
   }
 
   void Residual() {
@@ -101,7 +142,7 @@ class Generator {
     for (const auto& [other, other_shape] : values_) {
       if (other_shape == shape()) others.push_back(other);
     }
-    Emit("Add", {name(), Pick(others)}, shape());
+    Emit(Pick<std::string>({"Add", "Add", "Sub", "Mul"}), {name(), Pick(others)}, shape());
   }
 
   void Rare() {
@@ -115,7 +156,8 @@ class Generator {
       case 3: {
         const int64_t rank = static_cast<int64_t>(shape().size());
         const int64_t axis = Between(1, rank - 1);
-        return Emit("Softmax", {name()}, shape(), {{"axis", Chance(50) ? axis : axis - rank}});
+        return Emit(Chance(50) ? "Softmax" : "LogSoftmax", {name()}, shape(),
+                    {{"axis", Chance(50) ? axis : axis - rank}});
       }
       default: {
         Shape weights{shape().back(), Between(1, 17)};
@@ -124,6 +166,129 @@ class Generator {
         output.back() = weights[1];
         return Emit("MatMul", {name(), weight}, output);
       }
+    }
+  }
+
+  void Rearrange() {
+    switch (Between(0, 4)) {
+      case 0:
+        return Transpose();
+      case 1:
+        return Slice();
+      case 2:
+        return Squeeze();
+      case 3:
+        return Unsqueeze();
+      default:
+        return Concat();
+    }
+  }
+
+  void Transpose() {
+    const Shape from = shape();
+    std::vector<int64_t> permutation(from.size());
+    std::iota(permutation.begin(), permutation.end(), int64_t{0});
+    std::shuffle(permutation.begin() + 1, permutation.end(), random_);
+    Shape output;
+    for (const int64_t axis : permutation) output.push_back(from[axis]);
+    Emit("Transpose", {name()}, output, {{"perm", permutation}});
+  }
+
+  void Slice() {
+    Shape output = shape();
+    const auto rank = static_cast<int64_t>(output.size());
+    std::vector<int64_t> starts, ends, axes, steps;
+    for (int64_t axis = 1; axis < rank; ++axis) {
+      const int64_t size = output[axis];
+      if (axis < rank - 1 && Chance(50)) continue;
+      const int64_t start = Between(0, size - 1), end = Between(start + 1, size);
+      const bool backwards = opset() >= 10 && Chance(30);
+      const int64_t step = opset() >= 10 ? Between(1, 3) : 1;
+      axes.push_back(Chance(50) || opset() < 11 ? axis : axis - rank);
+      // The same elements either way, whatever the step leaves of them.
+      starts.push_back(backwards ? end - 1 : Chance(50) ? start : start - size);
+      ends.push_back(backwards ? start - 1 - size : end == size && Chance(50) ? int64_t{1} << 40 : end);
+      steps.push_back(backwards ? -step : step);
+      output[axis] = (end - start + step - 1) / step;
+    }
+    std::vector<std::string> inputs = {name()};
+    OnnxBuilder::Attributes attributes;
+    GiveList("starts", starts, 10, inputs, attributes);
+    GiveList("ends", ends, 10, inputs, attributes);
+    GiveList("axes", axes, 10, inputs, attributes);
+    if (opset() >= 10) GiveList("steps", steps, 10, inputs, attributes);
+    Emit("Slice", inputs, output, attributes);
+  }
+
+  // Down to rank 2 at the least, which is what the rest knows.
+  void Squeeze() {
+    const Shape from = shape();
+    const auto rank = static_cast<int64_t>(from.size());
+    std::vector<int64_t> axes;
+    Shape output = {from[0]};
+    for (int64_t axis = 1; axis < rank; ++axis) {
+      const bool needed = static_cast<int64_t>(output.size()) + rank - axis <= 2;
+      if (from[axis] == 1 && !needed && Chance(80)) {
+        axes.push_back(Chance(50) || opset() < 11 ? axis : axis - rank);
+      } else {
+        output.push_back(from[axis]);
+      }
+    }
+    if (axes.empty()) return Unsqueeze();
+    std::vector<std::string> inputs = {name()};
+    OnnxBuilder::Attributes attributes;
+    GiveList("axes", axes, 13, inputs, attributes);
+    Emit("Squeeze", inputs, output, attributes);
+  }
+
+  void Unsqueeze() {
+    if (shape().size() >= 4) return Transpose();
+    const auto rank = Between(static_cast<int64_t>(shape().size()) + 1, 4);
+    const int64_t added = rank - static_cast<int64_t>(shape().size());
+    Shape output = shape();
+    const int64_t first = Between(1, rank - added);
+    std::vector<int64_t> axes;
+    for (int64_t axis = first; axis < first + added; ++axis) {
+      axes.push_back(Chance(50) || opset() < 11 ? axis : axis - rank);
+      output.insert(output.begin() + axis, 1);
+    }
+    std::vector<std::string> inputs = {name()};
+    OnnxBuilder::Attributes attributes;
+    GiveList("axes", axes, 13, inputs, attributes);
+    Emit("Unsqueeze", inputs, output, attributes);
+  }
+
+  void Concat() {
+    const auto rank = static_cast<int64_t>(shape().size());
+    const int64_t axis = Between(1, rank - 1);
+    Shape output = shape();
+    std::vector<std::pair<std::string, int64_t>> others;
+    for (const auto& [other, other_shape] : values_) {
+      Shape aligned = other_shape;
+      if (aligned.size() != shape().size()) continue;
+      aligned[axis] = shape()[axis];
+      if (aligned == shape()) others.emplace_back(other, other_shape[axis]);
+    }
+    std::vector<std::string> inputs = {name()};
+    for (int64_t count = Between(0, 2); count > 0; --count) {
+      const auto [other, size] = Pick(others);
+      if (RowElements(output) > 1000) break;
+      inputs.insert(Chance(50) ? inputs.begin() : inputs.end(), other);
+      output[axis] += size;
+    }
+    Emit("Concat", inputs, output, {{"axis", Chance(50) || opset() < 11 ? axis : axis - rank}});
+  }
+
+  // Rank 3: several positions, each with its features.
+  void Sequence() {
+    const Shape from = shape();
+    switch (Between(0, 3)) {
+      case 0:
+        return Unsqueeze();
+      case 1:
+        return Emit("GlobalMaxPool", {name()}, {-1, from[1], 1});
+      default:
+        return Emit("Flatten", {name()}, {-1, from[1] * from[2]});
     }
   }
 
@@ -163,7 +328,7 @@ class Generator {
     if (what <= 4) return Conv();
     if (what <= 6) return Pool();
     const Shape from = shape();
-    if (what == 7) return Emit("GlobalAveragePool", {name()}, {-1, from[1], 1, 1});
+    if (what == 7) return Emit(Chance(50) ? "GlobalAveragePool" : "GlobalMaxPool", {name()}, {-1, from[1], 1, 1});
     if (what == 8) {
       network_.IntWeight("r" + std::to_string(weights_), {Chance(50) ? 0 : -1, from[3], from[1] * from[2], 1});
       return Emit("Reshape", {name(), "r" + std::to_string(weights_++)}, {-1, from[3], from[1] * from[2], 1});

@@ -16,7 +16,7 @@ namespace halfwave {
 namespace {
 
 constexpr uint32_t kFirstSeed = 7000;
-constexpr uint32_t kNetworks = 150;
+constexpr uint32_t kNetworks = 250;
 
 std::string Describe(const OnnxBuilder& network) {
   std::string text = "opset " + std::to_string(const_cast<OnnxBuilder&>(network).proto().opset_import(0).version());
@@ -112,6 +112,7 @@ bool UnitsAreLast(const onnx::GraphProto& graph, const Tensors& values, const st
   for (const auto& node : graph.node()) {
     if (node.output(0) != name) continue;
     if (node.op_type() == "MatMul") return true;
+    if (node.op_type() == "Transpose") return false;
     for (const auto& input : node.input()) {
       const bool is_weight = std::any_of(graph.initializer().begin(), graph.initializer().end(),
                                          [&](const auto& weight) { return weight.name() == input; });

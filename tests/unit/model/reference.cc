@@ -188,14 +188,17 @@ Tensor Pool(const onnx::NodeProto& node, const Tensor& x, bool maximum) {
   return y;
 }
 
-Tensor GlobalAveragePool(const Tensor& x) {
+Tensor GlobalPool(const Tensor& x, bool maximum) {
   Tensor y{x.shape, {}};
   std::fill(y.shape.begin() + 2, y.shape.end(), 1);
   const int64_t positions = Product(x.shape, 2, x.shape.size());
   for (int64_t map = 0; map < x.shape[0] * x.shape[1]; ++map) {
-    double sum = 0;
-    for (int64_t i = 0; i < positions; ++i) sum += x.data[map * positions + i];
-    y.data.push_back(sum / static_cast<double>(positions));
+    double sum = 0, largest = x.data[map * positions];
+    for (int64_t i = 0; i < positions; ++i) {
+      sum += x.data[map * positions + i];
+      largest = std::max(largest, x.data[map * positions + i]);
+    }
+    y.data.push_back(maximum ? largest : sum / static_cast<double>(positions));
   }
   return y;
 }
@@ -211,7 +214,7 @@ Tensor BatchNormalization(const onnx::NodeProto& node, const Tensor& x, const st
   return y;
 }
 
-Tensor Softmax(const onnx::NodeProto& node, const Tensor& x, int64_t opset) {
+Tensor Softmax(const onnx::NodeProto& node, const Tensor& x, int64_t opset, bool logarithm) {
   const auto rank = static_cast<int64_t>(x.shape.size());
   auto axis = static_cast<int64_t>(Number(node, "axis", opset < 13 ? 1 : -1));
   if (axis < 0) axis += rank;
@@ -224,7 +227,8 @@ Tensor Softmax(const onnx::NodeProto& node, const Tensor& x, int64_t opset) {
     for (int64_t i = 0; i < length; ++i) largest = std::max(largest, x.data[start + i * stride]);
     for (int64_t i = 0; i < length; ++i) sum += std::exp(x.data[start + i * stride] - largest);
     for (int64_t i = 0; i < length; ++i) {
-      y.data[start + i * stride] = std::exp(x.data[start + i * stride] - largest) / sum;
+      const double logit = x.data[start + i * stride] - largest;
+      y.data[start + i * stride] = logarithm ? logit - std::log(sum) : std::exp(logit) / sum;
     }
   }
   return y;
@@ -245,6 +249,143 @@ Tensor Reshape(const Tensor& x, const Tensor& target) {
   return y;
 }
 
+// A list of integers that is an attribute in old opsets and an input in newer ones.
+std::vector<int64_t> List(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, size_t index,
+                          const std::string& name) {
+  if (index >= in.size() || in[index] == nullptr) return Integers(node, name, {});
+  return {in[index]->data.begin(), in[index]->data.end()};
+}
+
+// A number that is an attribute in old opsets and an input in newer ones.
+double Scalar(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, size_t index, const std::string& name,
+              double fallback) {
+  return index < in.size() && in[index] != nullptr ? in[index]->data.at(0) : Number(node, name, fallback);
+}
+
+// An output of the given shape whose element at `index` is the input's at source(index).
+Tensor Gather(const Tensor& x, const Shape& shape, const std::function<Shape(const Shape& index)>& source) {
+  Tensor y{shape, {}};
+  Shape index(shape.size(), 0);
+  for (int64_t i = 0; i < Size(shape); ++i) {
+    const Shape from = source(index);
+    int64_t flat = 0;
+    for (size_t d = 0; d < from.size(); ++d) flat = flat * x.shape[d] + from[d];
+    y.data.push_back(x.data.at(flat));
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (++index[d] < shape[d]) break;
+      index[d] = 0;
+    }
+  }
+  return y;
+}
+
+Tensor Transpose(const onnx::NodeProto& node, const Tensor& x) {
+  const auto permutation = Integers(node, "perm", {});
+  Shape shape;
+  for (const int64_t axis : permutation) shape.push_back(x.shape.at(axis));
+  return Gather(x, shape, [&](const Shape& index) {
+    Shape from = index;
+    for (size_t i = 0; i < index.size(); ++i) from[permutation[i]] = index[i];
+    return from;
+  });
+}
+
+Tensor Slice(const onnx::NodeProto& node, const Tensor& x, const std::vector<const Tensor*>& in) {
+  const auto starts = List(node, in, 1, "starts"), ends = List(node, in, 2, "ends");
+  const auto axes = List(node, in, 3, "axes"), steps = List(node, in, 4, "steps");
+  // By dimension, the elements it keeps.
+  std::vector<std::vector<int64_t>> kept;
+  Shape shape;
+  for (const int64_t size : x.shape) {
+    kept.emplace_back();
+    for (int64_t i = 0; i < size; ++i) kept.back().push_back(i);
+  }
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const auto rank = static_cast<int64_t>(x.shape.size());
+    const int64_t axis = axes.empty() ? static_cast<int64_t>(i) : (axes[i] + rank) % rank;
+    const int64_t step = steps.empty() ? 1 : steps[i], size = x.shape[axis];
+    const int64_t start = starts[i] < 0 ? starts[i] + size : starts[i], end = ends[i] < 0 ? ends[i] + size : ends[i];
+    kept[axis].clear();
+    for (int64_t at = step < 0 ? std::min(start, size - 1) : start; step < 0 ? at > end : at < end; at += step) {
+      if (at < 0 || at >= size) break;
+      kept[axis].push_back(at);
+    }
+  }
+  for (const auto& elements : kept) shape.push_back(static_cast<int64_t>(elements.size()));
+  return Gather(x, shape, [&](const Shape& index) {
+    Shape from;
+    for (size_t i = 0; i < index.size(); ++i) from.push_back(kept[i][index[i]]);
+    return from;
+  });
+}
+
+Tensor Concat(const onnx::NodeProto& node, const std::vector<const Tensor*>& in) {
+  auto axis = static_cast<int64_t>(Number(node, "axis", 1));
+  if (axis < 0) axis += static_cast<int64_t>(in[0]->shape.size());
+  Tensor y{in[0]->shape, {}};
+  for (size_t i = 1; i < in.size(); ++i) y.shape[axis] += in[i]->shape[axis];
+  for (int64_t group = 0; group < Product(y.shape, 0, axis); ++group) {
+    for (const Tensor* tensor : in) {
+      const int64_t part = Product(tensor->shape, axis, tensor->shape.size());
+      y.data.insert(y.data.end(), tensor->data.begin() + group * part, tensor->data.begin() + (group + 1) * part);
+    }
+  }
+  return y;
+}
+
+Tensor Squeeze(const onnx::NodeProto& node, const Tensor& x, const std::vector<const Tensor*>& in) {
+  const auto axes = List(node, in, 1, "axes");
+  const auto rank = static_cast<int64_t>(x.shape.size());
+  Tensor y{{}, x.data};
+  for (int64_t i = 0; i < rank; ++i) {
+    const bool named = std::any_of(axes.begin(), axes.end(), [&](int64_t axis) { return (axis + rank) % rank == i; });
+    const bool dropped = axes.empty() ? i > 0 && x.shape[i] == 1 : named;
+    if (!dropped) y.shape.push_back(x.shape[i]);
+  }
+  return y;
+}
+
+Tensor Unsqueeze(const onnx::NodeProto& node, const Tensor& x, const std::vector<const Tensor*>& in) {
+  const auto axes = List(node, in, 1, "axes");
+  const auto rank = static_cast<int64_t>(x.shape.size() + axes.size());
+  Tensor y{{}, x.data};
+  auto next = x.shape.begin();
+  for (int64_t i = 0; i < rank; ++i) {
+    const bool named = std::any_of(axes.begin(), axes.end(), [&](int64_t axis) { return (axis + rank) % rank == i; });
+    y.shape.push_back(named ? 1 : *next++);
+  }
+  return y;
+}
+
+// The element-wise function that the node applies, if it is one.
+std::function<double(double)> ElementwiseFunction(const onnx::NodeProto& node, const std::vector<const Tensor*>& in) {
+  const std::string& op = node.op_type();
+  const double alpha = Number(node, "alpha", op == "HardSigmoid" ? 0.2f : 1);
+  if (op == "Celu") return [=](double v) { return std::max(0.0, v) + std::min(0.0, alpha * std::expm1(v / alpha)); };
+  if (op == "Clip") {
+    const double low = Scalar(node, in, 1, "min", std::numeric_limits<float>::lowest());
+    const double high = Scalar(node, in, 2, "max", std::numeric_limits<float>::max());
+    return [=](double v) { return std::min(high, std::max(low, v)); };
+  }
+  if (op == "Gelu") {
+    const auto* approximate = Find(node, "approximate");
+    if (approximate != nullptr && approximate->s() == "tanh") {
+      return [](double v) { return v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))); };
+    }
+    return [](double v) { return v / 2 * (1 + std::erf(v / std::sqrt(2.0))); };
+  }
+  if (op == "HardSigmoid") {
+    const double beta = Number(node, "beta", 0.5);
+    return [=](double v) { return std::max(0.0, std::min(1.0, alpha * v + beta)); };
+  }
+  if (op == "HardSwish") return [](double v) { return v * std::max(0.0, std::min(1.0, v / 6 + 0.5)); };
+  if (op == "Mish") return [](double v) { return v * std::tanh(std::log1p(std::exp(v))); };
+  if (op == "Softplus") return [](double v) { return std::log1p(std::exp(v)); };
+  if (op == "Softsign") return [](double v) { return v / (1 + std::abs(v)); };
+  if (op == "ThresholdedRelu") return [=](double v) { return v > alpha ? v : 0; };
+  return nullptr;
+}
+
 Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, int64_t opset) {
   const std::string& op = node.op_type();
   const Tensor& x = *in.at(0);
@@ -263,7 +404,11 @@ Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in
     return Map(x, [=](double v) { return v < 0 ? alpha * v : v; });
   }
   if (op == "PRelu") return Combine(x, *in.at(1), [](double v, double slope) { return v < 0 ? slope * v : v; });
+  if (const auto function = ElementwiseFunction(node, in)) return Map(x, function);
   if (op == "Add") return Combine(x, *in.at(1), [](double a, double b) { return a + b; });
+  if (op == "Sub") return Combine(x, *in.at(1), [](double a, double b) { return a - b; });
+  if (op == "Mul") return Combine(x, *in.at(1), [](double a, double b) { return a * b; });
+  if (op == "Div") return Combine(x, *in.at(1), [](double a, double b) { return a / b; });
   if (op == "MatMul") return Multiply(x, *in.at(1), false, 1);
   if (op == "Gemm") {
     const Tensor y = Multiply(x, *in.at(1), Number(node, "transB", 0) != 0, Number(node, "alpha", 1));
@@ -274,9 +419,16 @@ Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in
   if (op == "Conv") return Conv(node, x, *in.at(1), in.size() > 2 ? in[2] : nullptr);
   if (op == "MaxPool") return Pool(node, x, true);
   if (op == "AveragePool") return Pool(node, x, false);
-  if (op == "GlobalAveragePool") return GlobalAveragePool(x);
+  if (op == "GlobalAveragePool") return GlobalPool(x, false);
+  if (op == "GlobalMaxPool") return GlobalPool(x, true);
   if (op == "BatchNormalization") return BatchNormalization(node, x, in);
-  if (op == "Softmax") return Softmax(node, x, opset);
+  if (op == "Softmax") return Softmax(node, x, opset, false);
+  if (op == "LogSoftmax") return Softmax(node, x, opset, true);
+  if (op == "Transpose") return Transpose(node, x);
+  if (op == "Slice") return Slice(node, x, in);
+  if (op == "Concat") return Concat(node, in);
+  if (op == "Squeeze") return Squeeze(node, x, in);
+  if (op == "Unsqueeze") return Unsqueeze(node, x, in);
   if (op == "Flatten") return {{x.shape[0], Product(x.shape, 1, x.shape.size())}, x.data};
   if (op == "Reshape") return Reshape(x, *in.at(1));
   throw std::runtime_error("the reference does not know " + op);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -155,6 +156,127 @@ TEST(Add, ConstantsMustBroadcastToTheRow) {
   for (const Shape& shape : {Shape{3}, {2, 3, 4, 5}, {1, 1, 3, 4, 5}, {0}, {1, 1, 1, 1, 1}}) {
     ExpectRefused(OneNode("Add", {kBatch, 3, 4, 5}, {Floats(shape)}), "cannot be broadcast");
   }
+}
+
+TEST(Operators, StandInTheOrderOfTheirNames) {
+  const auto rules = Operators();
+  EXPECT_TRUE(std::is_sorted(rules.begin(), rules.end(), [](const auto& a, const auto& b) { return a.op < b.op; }));
+}
+
+TEST(Arithmetic, TwoComputedOperandsMustBeOfOneShape) {
+  for (const char* op : {"Add", "Div", "Mul", "Sub"}) {
+    Graph graph = OneNode(op, {kBatch, 3});
+    graph.nodes[0].inputs = {"x", "x"};
+    EXPECT_EQ(OutputOf(graph), (Shape{kBatch, 3}));
+    graph.inputs.push_back({"z", {kBatch, 1}});
+    graph.nodes[0].inputs = {"x", "z"};
+    ExpectRefused(graph, "cannot combine");
+  }
+}
+
+TEST(Gelu, TheApproximationMustBeKnown) {
+  EXPECT_EQ(OutputOf(OneNode("Gelu", {kBatch, 3}, {}, {{"approximate", std::string("tanh")}})), (Shape{kBatch, 3}));
+  ExpectRefused(OneNode("Gelu", {kBatch, 3}, {}, {{"approximate", std::string("erf")}}), "'approximate'");
+}
+
+TEST(Concat, EveryInputMustFitBesideTheOthersAndTheBatchStays) {
+  Graph graph = OneNode("Concat", {kBatch, 3, 4}, {}, {{"axis", int64_t{-1}}});
+  graph.inputs.push_back({"z", {kBatch, 3, 5}});
+  graph.nodes[0].inputs = {"x", "z", "x"};
+  EXPECT_EQ(OutputOf(graph), (Shape{kBatch, 3, 13}));
+  graph.nodes[0].attributes["axis"] = int64_t{1};
+  ExpectRefused(graph, "cannot put input 1 beside");
+  for (const int64_t axis : {int64_t{0}, int64_t{-3}, int64_t{3}, kHuge, -kHuge}) {
+    graph.nodes[0].attributes["axis"] = axis;
+    ExpectRefused(graph, "attribute 'axis'");
+  }
+  graph.nodes[0].attributes["axis"] = int64_t{2};
+  graph.inputs[1].shape = {kBatch, 3};
+  ExpectRefused(graph, "cannot put input 1 beside");
+  graph = OneNode("Concat", {kBatch, 3}, {Floats({1, 3})}, {{"axis", int64_t{1}}});
+  ExpectRefused(graph, "is a constant", absl::StatusCode::kUnimplemented);
+}
+
+TEST(Concat, HostileSizesDoNotOverflow) {
+  Graph graph = OneNode("Concat", {kBatch, int64_t{1} << 31});
+  graph.nodes[0].inputs = {"x", "x", "x"};
+  ExpectRefused(graph, "cannot put input 1 beside");
+}
+
+TEST(Transpose, PermutesTheRowAndLeavesTheBatch) {
+  const Shape input = {kBatch, 2, 3, 4};
+  EXPECT_EQ(OutputOf(OneNode("Transpose", input, {}, {{"perm", Ints{0, 3, 1, 2}}})), (Shape{kBatch, 4, 2, 3}));
+  for (const Ints& perm : {Ints{0, 1, 2}, {0, 1, 2, 2}, {0, 1, 2, 4}, {0, 1, 2, -1}, {0, 1, 2, kHuge}, {}}) {
+    ExpectRefused(OneNode("Transpose", input, {}, {{"perm", perm}}), "attribute 'perm'");
+  }
+  ExpectRefused(OneNode("Transpose", input, {}, {{"perm", Ints{1, 0, 2, 3}}}), "move the batch",
+                absl::StatusCode::kUnimplemented);
+  ExpectRefused(OneNode("Transpose", input), "move the batch", absl::StatusCode::kUnimplemented);
+}
+
+TEST(Slice, KeepsWhatOnnxSays) {
+  const Shape input = {kBatch, 6, 5};
+  const int64_t most_negative = std::numeric_limits<int64_t>::min();
+  struct Case {
+    Ints starts, ends, axes, steps;
+    Shape output;
+  };
+  const std::vector<Case> cases = {{{1}, {4}, {1}, {1}, {kBatch, 3, 5}},
+                                   {{0, 1}, {kHuge, -1}, {0, 2}, {1, 2}, {kBatch, 6, 2}},
+                                   {{-2}, {kHuge}, {-1}, {1}, {kBatch, 6, 2}},
+                                   {{most_negative}, {kHuge}, {1}, {kHuge}, {kBatch, 1, 5}},
+                                   {{kHuge}, {most_negative}, {1}, {-1}, {kBatch, 6, 5}},
+                                   {{-1}, {most_negative}, {1}, {-4}, {kBatch, 2, 5}}};
+  for (const Case& c : cases) {
+    EXPECT_EQ(OutputOf(OneNode("Slice", input, {Target(c.starts), Target(c.ends), Target(c.axes), Target(c.steps)})),
+              c.output);
+  }
+}
+
+TEST(Slice, WhatIsEmptyCutsTheBatchOrIsNotOfOneLengthIsRefused) {
+  const Shape input = {kBatch, 6, 5};
+  const auto slice = [&](const Ints& starts, const Ints& ends, const Ints& axes, const Ints& steps) {
+    return OneNode("Slice", input, {Target(starts), Target(ends), Target(axes), Target(steps)});
+  };
+  ExpectRefused(slice({3}, {3}, {1}, {1}), "leaves nothing");
+  ExpectRefused(slice({kHuge}, {kHuge}, {1}, {1}), "leaves nothing");
+  ExpectRefused(slice({0}, {3}, {1}, {0}), "leads nowhere");
+  ExpectRefused(slice({0}, {3}, {1}, {std::numeric_limits<int64_t>::min()}), "leads nowhere");
+  ExpectRefused(slice({0}, {3}, {3}, {1}), "no dimension 3");
+  ExpectRefused(slice({0, 0}, {3, 3}, {1, -2}, {1, 1}), "there twice");
+  ExpectRefused(slice({0, 0}, {3}, {1, 2}, {1, 1}), "not of one length");
+  ExpectRefused(slice({}, {}, {}, {}), "not of one length");
+  ExpectRefused(slice({0}, {3}, {0}, {1}), "cuts the batch", absl::StatusCode::kUnimplemented);
+  ExpectRefused(slice({0}, {kHuge}, {0}, {2}), "cuts the batch", absl::StatusCode::kUnimplemented);
+}
+
+TEST(Squeeze, DropsDimensionsOfOneButNeverTheBatch) {
+  const Shape input = {kBatch, 1, 3, 1};
+  EXPECT_EQ(OutputOf(OneNode("Squeeze", input, {Target({1})})), (Shape{kBatch, 3, 1}));
+  EXPECT_EQ(OutputOf(OneNode("Squeeze", input, {Target({-1, 1})})), (Shape{kBatch, 3}));
+  EXPECT_EQ(OutputOf(OneNode("Squeeze", input)), (Shape{kBatch, 3}));
+  ExpectRefused(OneNode("Squeeze", input, {Target({2})}), "is not 1");
+  ExpectRefused(OneNode("Squeeze", input, {Target({1, -3})}), "there twice");
+  ExpectRefused(OneNode("Squeeze", input, {Target({4})}), "no dimension 4");
+  ExpectRefused(OneNode("Squeeze", input, {Target({0})}), "is the batch", absl::StatusCode::kUnimplemented);
+  ExpectRefused(OneNode("Squeeze", input, {Target({-4})}), "is the batch", absl::StatusCode::kUnimplemented);
+  Graph old = OneNode("Squeeze", input, {}, {{"axes", Ints{1, 3}}});
+  old.opset = 11;
+  EXPECT_EQ(OutputOf(old), (Shape{kBatch, 3}));
+}
+
+TEST(Unsqueeze, InsertsDimensionsBehindTheBatch) {
+  const Shape input = {kBatch, 3};
+  EXPECT_EQ(OutputOf(OneNode("Unsqueeze", input, {Target({3, 1})})), (Shape{kBatch, 1, 3, 1}));
+  EXPECT_EQ(OutputOf(OneNode("Unsqueeze", input, {Target({-1})})), (Shape{kBatch, 3, 1}));
+  ExpectRefused(OneNode("Unsqueeze", input, {Target({0})}), "is the batch", absl::StatusCode::kUnimplemented);
+  ExpectRefused(OneNode("Unsqueeze", input, {Target({-3})}), "is the batch", absl::StatusCode::kUnimplemented);
+  ExpectRefused(OneNode("Unsqueeze", input, {Target({3})}), "no dimension 3");
+  ExpectRefused(OneNode("Unsqueeze", input, {Target({1, 1})}), "there twice");
+  ExpectRefused(OneNode("Unsqueeze", input, {Target({})}), "which dimensions to insert");
+  Graph old = OneNode("Unsqueeze", input, {}, {{"axes", Ints{1}}});
+  old.opset = 12;
+  EXPECT_EQ(OutputOf(old), (Shape{kBatch, 1, 3}));
 }
 
 TEST(BatchNormalization, EveryStatisticMustHaveOneValuePerChannel) {

@@ -1,0 +1,125 @@
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/engine/operators.h"
+#include "model/layers/elementwise.h"
+
+namespace halfwave {
+namespace {
+
+absl::Status LowerActivation(Builder& builder, ActivationFamily family, Elementwise::Function function) {
+  const Value input = builder.Take(0);
+  builder.EmitActivation(std::make_unique<Elementwise>(RowElements(input.shape), std::move(function)), input, family);
+  return absl::OkStatus();
+}
+
+// A bound of Clip: an attribute up to opset 10, an optional input since.
+absl::StatusOr<float> ClipBound(Builder& builder, size_t input, const char* name, float fallback) {
+  if (builder.graph().opset < 11) return builder.Attribute<float>(name, fallback);
+  if (!HasInput(builder.node(), input)) return fallback;
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* bound, builder.Weights(input, name));
+  if (bound->floats.size() == 1) return bound->floats[0];
+  return NodeError(absl::StatusCode::kInvalidArgument, builder.graph(), builder.node(),
+                   absl::StrCat("its ", name, " has ", bound->floats.size(), " values, expected one"));
+}
+
+}  // namespace
+
+absl::Status LowerRelu(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kRectifier, kernels::Relu);
+}
+
+absl::Status LowerLeakyRelu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 0.01f));
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::LeakyRelu(count, alpha, x, y); });
+}
+
+absl::Status LowerElu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 1.0f));
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::Elu(count, alpha, x, y); });
+}
+
+absl::Status LowerSelu(Builder& builder) {
+  // The defaults of the ONNX operator, from Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 1.67326319217681884765625f));
+  HALFWAVE_ASSIGN_OR_RETURN(const float gamma, builder.Attribute<float>("gamma", 1.05070102214813232421875f));
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::Selu(count, alpha, gamma, x, y); });
+}
+
+absl::Status LowerSigmoid(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kSaturating, kernels::Sigmoid);
+}
+
+absl::Status LowerTanh(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kSaturating, kernels::Tanh);
+}
+
+absl::Status LowerPRelu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope, builder.Weights(1, "slope"));
+  const Value input = builder.Take(0);
+  auto prelu = [slopes = BroadcastToRow(slope->floats, slope->shape, input.shape, input.channels_last)](
+                   int64_t rows, int64_t elements, const float* x, float* y) {
+    kernels::PRelu(rows, elements, slopes.data(), x, y);
+  };
+  builder.EmitActivation(std::make_unique<RowWise>(RowElements(input.shape), std::move(prelu)), input,
+                         ActivationFamily::kLeaky);
+  return absl::OkStatus();
+}
+
+absl::Status LowerCelu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 1.0f));
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::Celu(count, alpha, x, y); });
+}
+
+absl::Status LowerGelu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const std::string approximate, builder.Attribute<std::string>("approximate", "none"));
+  return LowerActivation(builder, ActivationFamily::kLeaky, approximate == "tanh" ? kernels::GeluTanh : kernels::Gelu);
+}
+
+absl::Status LowerHardSigmoid(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 0.2f));
+  HALFWAVE_ASSIGN_OR_RETURN(const float beta, builder.Attribute<float>("beta", 0.5f));
+  return LowerActivation(builder, ActivationFamily::kSaturating, [=](int64_t count, const float* x, float* y) {
+    kernels::HardSigmoid(count, alpha, beta, x, y);
+  });
+}
+
+absl::Status LowerHardSwish(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kLeaky, kernels::HardSwish);
+}
+
+absl::Status LowerMish(Builder& builder) { return LowerActivation(builder, ActivationFamily::kLeaky, kernels::Mish); }
+
+absl::Status LowerSoftplus(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kLeaky, kernels::Softplus);
+}
+
+absl::Status LowerSoftsign(Builder& builder) {
+  return LowerActivation(builder, ActivationFamily::kSaturating, kernels::Softsign);
+}
+
+absl::Status LowerThresholdedRelu(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 1.0f));
+  return LowerActivation(builder, ActivationFamily::kRectifier, [=](int64_t count, const float* x, float* y) {
+    kernels::ThresholdedRelu(count, alpha, x, y);
+  });
+}
+
+absl::Status LowerClip(Builder& builder) {
+  constexpr float kLimit = std::numeric_limits<float>::max();
+  HALFWAVE_ASSIGN_OR_RETURN(const float low, ClipBound(builder, 1, "min", -kLimit));
+  HALFWAVE_ASSIGN_OR_RETURN(const float high, ClipBound(builder, 2, "max", kLimit));
+  auto clip = [=](int64_t count, const float* x, float* y) { kernels::Clip(count, low, high, x, y); };
+  if (low == 0) return LowerActivation(builder, ActivationFamily::kRectifier, clip);  // ReLU6 and its kin
+  const Value input = builder.Take(0);
+  builder.Emit(std::make_unique<Elementwise>(RowElements(input.shape), clip), {input}, input.channels_last);
+  return absl::OkStatus();
+}
+
+}  // namespace halfwave
