@@ -133,6 +133,17 @@ absl::StatusOr<Shape> InferPRelu(const NodeContext& context) {
   return shape;
 }
 
+// A file of a hundred bytes can describe a window that takes days: the steps of one row are bounded, generously.
+absl::Status CheckSteps(const NodeContext& context, const Window& window, double channels) {
+  constexpr double kMaxSteps = 1e11;
+  double steps = channels;
+  for (size_t i = 0; i < window.output.size(); ++i) {
+    steps *= static_cast<double>(window.output[i]) * static_cast<double>(window.kernel[i]);
+  }
+  if (steps <= kMaxSteps) return absl::OkStatus();
+  return Invalid(context, absl::StrCat("takes ", steps, " steps for one row, at most ", kMaxSteps, " are allowed"));
+}
+
 absl::StatusOr<Shape> InferConv(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
   HALFWAVE_RETURN_IF_ERROR(ExpectRank(context, input, 4));
@@ -153,6 +164,7 @@ absl::StatusOr<Shape> InferConv(const NodeContext& context) {
   }
   HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(context.graph, context.node, std::span(input).subspan(2),
                                                                std::span(w).subspan(2)));
+  HALFWAVE_RETURN_IF_ERROR(CheckSteps(context, window, static_cast<double>(w[0]) * static_cast<double>(w[1])));
   return Shape{input[0], w[0], window.output[0], window.output[1]};
 }
 
@@ -169,6 +181,7 @@ absl::StatusOr<Shape> InferPool(const NodeContext& context) {
                                   " is not smaller than the window of ", extent, ": some windows would hold no data"));
     }
   }
+  HALFWAVE_RETURN_IF_ERROR(CheckSteps(context, window, static_cast<double>(input[1])));
   return Shape{input[0], input[1], window.output[0], window.output[1]};
 }
 

@@ -386,6 +386,12 @@ TEST(Window, SamePaddingPutsTheOddOneBehindOrBefore) {
   }
 }
 
+TEST(InferShapes, AWindowThatWouldTakeDaysIsRefused) {
+  ExpectRefused(OneNode("MaxPool", {kBatch, 1, 1, 1}, {},
+                        {{"kernel_shape", Ints{3000, 3000}}, {"pads", Ints{2999, 2999, 2999, 2999}}}),
+                "steps for one row");
+}
+
 TEST(InferShapes, ARowTooLargeToHoldIsRefusedWhereverItComesFrom) {
   const Shape huge = {kBatch, 1, int64_t{1} << 40, 1};
   EXPECT_THAT(std::string(InferShapes(OneNode("Relu", huge)).status().message()), HasSubstr("input 'x'"));
