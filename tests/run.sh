@@ -25,7 +25,8 @@ else
 fi
 
 step "Build"
-cmake --preset release -DHALFWAVE_BUILD_TESTS=ON -DHALFWAVE_WERROR=ON >build/configure.log || { cat build/configure.log; exit 1; }
+mkdir -p build
+cmake --preset release -DHALFWAVE_BUILD_TESTS=ON >build/configure.log || { cat build/configure.log; exit 1; }
 cmake --build --preset release
 
 if $all; then

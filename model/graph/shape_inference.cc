@@ -117,10 +117,11 @@ absl::StatusOr<Shape> InferBinary(const NodeContext& context) {
 }
 
 absl::StatusOr<Shape> InferGelu(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const std::string approximate,
-                            GetAttribute<std::string>(context.graph, context.node, "approximate", "none"));
-  if (approximate != "none" && approximate != "tanh") {
-    return Invalid(context, absl::StrCat("attribute 'approximate' is '", approximate, "', expected 'none' or 'tanh'"));
+  const absl::StatusOr<std::string> approximate =
+      GetAttribute<std::string>(context.graph, context.node, "approximate", "none");
+  if (!approximate.ok()) return approximate.status();
+  if (*approximate != "none" && *approximate != "tanh") {
+    return Invalid(context, absl::StrCat("attribute 'approximate' is '", *approximate, "', expected 'none' or 'tanh'"));
   }
   return context.InputShape(0);
 }
