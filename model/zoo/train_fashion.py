@@ -2,7 +2,7 @@
 
     python3 train_fashion.py FOLDER
 
-FOLDER holds Fashion-MNIST's four IDX files, gzipped as published (github.com/zalandoresearch/fashion-mnist). Debian:
+FOLDER holds Fashion-MNIST's four IDX files, gzipped as published by Zalando Research. Debian:
 python3-torch python3-onnx python3-numpy. Takes some ten minutes on two cores.
 """
 import json
