@@ -41,7 +41,7 @@ class Builder {
   const Shape& output_shape() const { return shapes_.at(node_->outputs[0]); }
 
   absl::StatusOr<const Constant*> Weights(size_t index, const std::string& role) const {
-    return ConstantInput(graph_, *node_, index, ElementType::kFloat, role);
+    return ConstantInput(graph_, *node_, index, DataType::kFloat, role);
   }
   template <typename T>
   absl::StatusOr<T> Attribute(const std::string& name, const T& fallback) const {

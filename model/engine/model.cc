@@ -63,7 +63,7 @@ absl::Status AppendSoftmax(Graph& graph) {
   softmax.outputs = {kName};
   softmax.attributes["axis"] = int64_t{1};  // the classes, also of maps with one position
   graph.nodes.push_back(std::move(softmax));
-  graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}});
+  graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}, DataType::kFloat});
   return absl::OkStatus();
 }
 

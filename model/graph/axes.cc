@@ -64,7 +64,7 @@ absl::StatusOr<std::vector<int64_t>> ResolveIntegers(const Graph& graph, const N
                                                      size_t index, int64_t since) {
   if (graph.opset < since) return GetAttribute(graph, node, name, std::vector<int64_t>());
   if (!HasInput(node, index)) return std::vector<int64_t>();
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, ConstantInput(graph, node, index, ElementType::kInt64, name));
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, ConstantInput(graph, node, index, DataType::kInt64, name));
   return values->ints;
 }
 

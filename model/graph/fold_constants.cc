@@ -20,7 +20,7 @@ using Ints = std::vector<int64_t>;
 
 Constant IntConstant(Shape shape, Ints values) {
   Constant constant;
-  constant.type = ElementType::kInt64;
+  constant.type = DataType::kInt64;
   constant.shape = std::move(shape);
   constant.ints = std::move(values);
   return constant;
@@ -39,7 +39,7 @@ class Operands {
   // Few integers, a scalar or a list.
   const Constant* Numbers(size_t index) const {
     const Constant* constant = Find(index);
-    const bool fits = constant != nullptr && constant->type == ElementType::kInt64 && constant->shape.size() <= 1 &&
+    const bool fits = constant != nullptr && IsInteger(constant->type) && constant->shape.size() <= 1 &&
                       constant->ints.size() <= kMaxValues;
     return fits ? constant : nullptr;
   }
@@ -167,7 +167,7 @@ std::optional<Constant> FoldReshape(const Operands& operands) {
 // A matrix of weights turned sideways.
 std::optional<Constant> FoldTranspose(const Operands& operands) {
   const Constant* data = operands.Find(0);
-  if (data == nullptr || data->type != ElementType::kFloat || data->shape.size() != 2 ||
+  if (data == nullptr || !IsFloat(data->type) || data->shape.size() != 2 ||
       operands.Attribute<Ints>("perm", {1, 0}) != Ints{1, 0}) {
     return std::nullopt;
   }

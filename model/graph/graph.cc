@@ -104,7 +104,7 @@ absl::Status NodeError(absl::StatusCode code, const Graph& graph, const Node& no
 
 bool HasInput(const Node& node, size_t index) { return index < node.inputs.size() && !node.inputs[index].empty(); }
 
-absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, ElementType type,
+absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, DataType type,
                                               const std::string& role) {
   if (!HasInput(node, index)) {
     return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
@@ -116,11 +116,11 @@ absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& no
                      absl::StrCat("its ", role, " '", node.inputs[index],
                                   "' is computed at run time; only a constant one is supported"));
   }
-  if (found->second.type != type) {
-    return NodeError(
-        absl::StatusCode::kInvalidArgument, graph, node,
-        absl::StrCat("its ", role, " '", node.inputs[index], "' holds ",
-                     type == ElementType::kFloat ? "integers, expected floats" : "floats, expected integers"));
+  const bool wants_floats = IsFloat(type);
+  if (wants_floats ? !IsFloat(found->second.type) : !IsInteger(found->second.type)) {
+    return NodeError(absl::StatusCode::kInvalidArgument, graph, node,
+                     absl::StrCat("its ", role, " '", node.inputs[index], "' holds ", DataTypeName(found->second.type),
+                                  ", expected ", wants_floats ? "floats" : "integers"));
   }
   return &found->second;
 }

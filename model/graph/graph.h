@@ -10,19 +10,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/base/data_type.h"
 #include "model/base/shape.h"
 
 namespace halfwave {
 
-// Floats of every width are kept as fp32 and integers of every width as int64: what the engine computes with.
-enum class ElementType { kFloat, kInt64 };
-
-// A tensor whose values the file holds. Row-major; `floats` or `ints` is filled, as `type` says.
+// A tensor whose values the file holds, row-major. Floats of every width are kept as fp32, what the engine computes
+// with, integers of every width and truth values as int64: one of the vectors is filled, as `type` says.
 struct Constant {
-  ElementType type = ElementType::kFloat;
+  DataType type = DataType::kFloat;
   Shape shape;
   std::vector<float> floats;
   std::vector<int64_t> ints;
+  std::vector<std::string> strings;
 };
 
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
@@ -39,6 +39,7 @@ struct Node {
 struct GraphValue {
   std::string name;
   Shape shape;
+  DataType type = DataType::kFloat;
 };
 
 struct Graph {
@@ -72,9 +73,10 @@ absl::StatusOr<T> GetAttribute(const Graph& graph, const Node& node, const std::
 // Whether the node's input `index` is there and not left out.
 bool HasInput(const Node& node, size_t index);
 
-// The constant behind the node's input `index`. Errors say what the input is (`role`): INVALID_ARGUMENT if it is
-// missing or of another element type, UNIMPLEMENTED if it is computed at run time.
-absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, ElementType type,
+// The constant behind the node's input `index`, which must hold floats if `type` is kFloat, else integers. Errors say
+// what the input is (`role`): INVALID_ARGUMENT if it is missing or holds something else, UNIMPLEMENTED if it is computed
+// at run time.
+absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, DataType type,
                                               const std::string& role);
 
 }  // namespace halfwave

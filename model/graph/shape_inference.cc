@@ -51,7 +51,7 @@ absl::Status ExpectBroadcastable(const NodeContext& context, const Shape& consta
 absl::StatusOr<Shape> InferDropout(const NodeContext& context) {
   if (HasInput(context.node, 2)) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* training,
-                              ConstantInput(context.graph, context.node, 2, ElementType::kInt64, "training mode"));
+                              ConstantInput(context.graph, context.node, 2, DataType::kInt64, "training mode"));
     if (!training->ints.empty() && training->ints[0] != 0) return InTrainingMode(context);
   }
   return context.InputShape(0);
@@ -66,7 +66,7 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
   }
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t trans_b, GetAttribute<int64_t>(context.graph, context.node, "transB", 0));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
-                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+                            ConstantInput(context.graph, context.node, 1, DataType::kFloat, "weights"));
   if (weights->shape.size() != 2) {
     return Invalid(context, absl::StrCat("weights are of shape ", ShapeToString(weights->shape), ", expected rank 2"));
   }
@@ -78,7 +78,7 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
   Shape output{input[0], out};
   if (HasInput(context.node, 2)) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias,
-                              ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
+                              ConstantInput(context.graph, context.node, 2, DataType::kFloat, "bias"));
     HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, bias->shape, output));
   }
   return output;
@@ -87,7 +87,7 @@ absl::StatusOr<Shape> InferGemm(const NodeContext& context) {
 absl::StatusOr<Shape> InferMatMul(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(Shape shape, context.InputShape(0));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
-                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+                            ConstantInput(context.graph, context.node, 1, DataType::kFloat, "weights"));
   if (weights->shape.size() != 2 || shape.size() < 2 || weights->shape[0] != shape.back()) {
     return Invalid(context, absl::StrCat("cannot multiply ", ShapeToString(shape), " by weights of shape ",
                                          ShapeToString(weights->shape)));
@@ -111,7 +111,7 @@ absl::StatusOr<Shape> InferBinary(const NodeContext& context) {
   }
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(left ? 1 : 0));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* operand,
-                            ConstantInput(context.graph, context.node, left ? 0 : 1, ElementType::kFloat, "operand"));
+                            ConstantInput(context.graph, context.node, left ? 0 : 1, DataType::kFloat, "operand"));
   HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, operand->shape, shape));
   return shape;
 }
@@ -129,7 +129,7 @@ absl::StatusOr<Shape> InferGelu(const NodeContext& context) {
 absl::StatusOr<Shape> InferPRelu(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape shape, context.InputShape(0));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope,
-                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "slope"));
+                            ConstantInput(context.graph, context.node, 1, DataType::kFloat, "slope"));
   HALFWAVE_RETURN_IF_ERROR(ExpectBroadcastable(context, slope->shape, shape));
   return shape;
 }
@@ -149,7 +149,7 @@ absl::StatusOr<Shape> InferConv(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
   HALFWAVE_RETURN_IF_ERROR(ExpectRank(context, input, 4));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights,
-                            ConstantInput(context.graph, context.node, 1, ElementType::kFloat, "weights"));
+                            ConstantInput(context.graph, context.node, 1, DataType::kFloat, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, GetAttribute<int64_t>(context.graph, context.node, "group", 1));
   const Shape& w = weights->shape;
   if (w.size() != 4 || group < 1 || w[0] % group != 0 || input[1] % group != 0 || w[1] != input[1] / group) {
@@ -158,7 +158,7 @@ absl::StatusOr<Shape> InferConv(const NodeContext& context) {
   }
   if (HasInput(context.node, 2)) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias,
-                              ConstantInput(context.graph, context.node, 2, ElementType::kFloat, "bias"));
+                              ConstantInput(context.graph, context.node, 2, DataType::kFloat, "bias"));
     if (bias->shape != Shape{w[0]}) {
       return Invalid(context, absl::StrCat("bias is of shape ", ShapeToString(bias->shape), ", expected [", w[0], "]"));
     }
@@ -202,7 +202,7 @@ absl::StatusOr<Shape> InferBatchNormalization(const NodeContext& context) {
   constexpr const char* kRoles[] = {"", "scale", "bias", "mean", "variance"};
   for (size_t i = 1; i <= 4; ++i) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* values,
-                              ConstantInput(context.graph, context.node, i, ElementType::kFloat, kRoles[i]));
+                              ConstantInput(context.graph, context.node, i, DataType::kFloat, kRoles[i]));
     if (values->shape != Shape{shape[1]}) {
       return Invalid(context, absl::StrCat(kRoles[i], " is of shape ", ShapeToString(values->shape), ", expected [",
                                            shape[1], "]"));
@@ -226,7 +226,7 @@ absl::StatusOr<Shape> InferFlatten(const NodeContext& context) {
 absl::StatusOr<Shape> InferReshape(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const Shape input, context.InputShape(0));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* target,
-                            ConstantInput(context.graph, context.node, 1, ElementType::kInt64, "target shape"));
+                            ConstantInput(context.graph, context.node, 1, DataType::kInt64, "target shape"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t allow_zero,
                             GetAttribute<int64_t>(context.graph, context.node, "allowzero", 0));
   const auto refuse = [&] {

@@ -100,7 +100,7 @@ absl::StatusOr<Constant> ConstantOfNode(const Graph& graph, Node& node) {
       constant.floats = std::move(*values);
       return constant;
     }
-    constant.type = ElementType::kInt64;
+    constant.type = DataType::kInt64;
     if (const auto* value = std::get_if<int64_t>(&attribute)) {
       constant.ints = {*value};
       return constant;
@@ -115,7 +115,7 @@ absl::StatusOr<Constant> ConstantOfNode(const Graph& graph, Node& node) {
 }
 
 absl::StatusOr<GraphValue> ReadValue(const onnx::ValueInfoProto& proto, const std::string& role) {
-  GraphValue value{proto.name(), {}};
+  GraphValue value{proto.name(), {}, DataType::kFloat};
   const auto& type = proto.type().tensor_type();
   if (!proto.type().has_tensor_type() || type.elem_type() != onnx::TensorProto::FLOAT) {
     return absl::UnimplementedError(

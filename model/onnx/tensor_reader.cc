@@ -41,7 +41,7 @@ absl::Status Convert(const onnx::TensorProto& tensor, const Field& field, int64_
 }
 
 absl::Status ReadElements(const onnx::TensorProto& tensor, int64_t count, Constant& constant) {
-  constant.type = ElementType::kFloat;
+  constant.type = DataType::kFloat;
   switch (tensor.data_type()) {
     case onnx::TensorProto::FLOAT:
       return Convert<float>(tensor, tensor.float_data(), count, constant.floats);
@@ -50,7 +50,7 @@ absl::Status ReadElements(const onnx::TensorProto& tensor, int64_t count, Consta
     default:
       break;
   }
-  constant.type = ElementType::kInt64;
+  constant.type = DataType::kInt64;
   switch (tensor.data_type()) {
     case onnx::TensorProto::INT64:
       return Convert<int64_t>(tensor, tensor.int64_data(), count, constant.ints);

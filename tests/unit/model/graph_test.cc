@@ -26,7 +26,7 @@ Graph GraphOf(std::vector<Node> nodes) {
   Graph graph;
   graph.opset = 13;
   graph.inputs = {{"x", {kBatch, 4}}};
-  graph.constants["w"] = {ElementType::kFloat, {4}, {1, 2, 3, 4}, {}};
+  graph.constants["w"] = {DataType::kFloat, {4}, {1, 2, 3, 4}, {}, {}};
   graph.nodes = std::move(nodes);
   return graph;
 }
@@ -109,26 +109,26 @@ TEST(SortNodes, AnInputFromNowhereIsRefusedNamingItsReader) {
 
 TEST(ConstantInput, ErrorsSayWhatIsMissingAndWhere) {
   Graph graph = GraphOf({MakeNode("n", {"x", "w", "", "x", "i"}, {"y"}, "Gemm")});
-  graph.constants["i"] = {ElementType::kInt64, {1}, {}, {5}};
+  graph.constants["i"] = {DataType::kInt64, {1}, {}, {5}, {}};
   const Node& node = graph.nodes[0];
-  EXPECT_TRUE(ConstantInput(graph, node, 1, ElementType::kFloat, "weights").ok());
-  const auto left_out = ConstantInput(graph, node, 2, ElementType::kFloat, "bias").status();
+  EXPECT_TRUE(ConstantInput(graph, node, 1, DataType::kFloat, "weights").ok());
+  const auto left_out = ConstantInput(graph, node, 2, DataType::kFloat, "bias").status();
   EXPECT_EQ(left_out.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(left_out.message()), HasSubstr("has no bias (input 2)"));
-  const auto computed = ConstantInput(graph, node, 3, ElementType::kFloat, "bias").status();
+  const auto computed = ConstantInput(graph, node, 3, DataType::kFloat, "bias").status();
   EXPECT_EQ(computed.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(computed.message()), HasSubstr("its bias 'x' is computed at run time"));
-  const auto integers = ConstantInput(graph, node, 4, ElementType::kFloat, "bias").status();
+  const auto integers = ConstantInput(graph, node, 4, DataType::kFloat, "bias").status();
   EXPECT_EQ(integers.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(integers.message()), HasSubstr("holds integers, expected floats"));
-  EXPECT_FALSE(ConstantInput(graph, node, 9, ElementType::kFloat, "bias").ok());
+  EXPECT_FALSE(ConstantInput(graph, node, 9, DataType::kFloat, "bias").ok());
 }
 
 Graph FixedBatch(int64_t batch, std::vector<int64_t> target) {
   Graph graph = GraphOf({MakeNode("flat", {"x", "target"}, {"y"}, "Reshape")});
   graph.inputs[0].shape = {batch, 2, 3};
   graph.outputs = {{"y", {batch, 6}}};
-  graph.constants["target"] = {ElementType::kInt64, {static_cast<int64_t>(target.size())}, {}, std::move(target)};
+  graph.constants["target"] = {DataType::kInt64, {static_cast<int64_t>(target.size())}, {}, std::move(target), {}};
   return graph;
 }
 

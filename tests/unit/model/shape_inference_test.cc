@@ -19,7 +19,7 @@ constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 using Ints = std::vector<int64_t>;
 
 Constant Floats(const Shape& shape) {
-  return {ElementType::kFloat, shape, std::vector<float>(NumElements(shape).value_or(0), 0.5f), {}};
+  return {DataType::kFloat, shape, std::vector<float>(NumElements(shape).value_or(0), 0.5f), {}, {}};
 }
 
 // One node "n" over an input "x" of the given shape, with constants "c1", "c2", ... as its other inputs.
@@ -38,7 +38,7 @@ Graph OneNode(const std::string& op, const Shape& input, const std::vector<Const
   return graph;
 }
 
-Constant Target(const Ints& values) { return {ElementType::kInt64, {static_cast<int64_t>(values.size())}, {}, values}; }
+Constant Target(const Ints& values) { return {DataType::kInt64, {static_cast<int64_t>(values.size())}, {}, values, {}}; }
 
 Shape OutputOf(const Graph& graph) {
   const auto shapes = InferShapes(graph);
