@@ -23,6 +23,40 @@ void Softsign(int64_t count, const float* x, float* y);                         
 void ThresholdedRelu(int64_t count, float alpha, const float* x, float* y);          // x > alpha ? x : 0
 void Clip(int64_t count, float low, float high, const float* x, float* y);           // min(high, max(low, x))
 
+void Abs(int64_t count, const float* x, float* y);
+void Ceil(int64_t count, const float* x, float* y);
+void Floor(int64_t count, const float* x, float* y);
+void Round(int64_t count, const float* x, float* y);  // halves to the even neighbour
+void Truncate(int64_t count, const float* x, float* y);
+void Sign(int64_t count, const float* x, float* y);  // -1, 0 or 1
+void Negate(int64_t count, const float* x, float* y);
+void Reciprocal(int64_t count, const float* x, float* y);
+void Sqrt(int64_t count, const float* x, float* y);
+void Exp(int64_t count, const float* x, float* y);
+void Log(int64_t count, const float* x, float* y);
+void Erf(int64_t count, const float* x, float* y);
+void Sin(int64_t count, const float* x, float* y);
+void Cos(int64_t count, const float* x, float* y);
+void Tan(int64_t count, const float* x, float* y);
+void Asin(int64_t count, const float* x, float* y);
+void Acos(int64_t count, const float* x, float* y);
+void Atan(int64_t count, const float* x, float* y);
+void Sinh(int64_t count, const float* x, float* y);
+void Cosh(int64_t count, const float* x, float* y);
+void Asinh(int64_t count, const float* x, float* y);
+void Acosh(int64_t count, const float* x, float* y);
+void Atanh(int64_t count, const float* x, float* y);
+void Shrink(int64_t count, float bias, float lambd, const float* x,
+            float* y);                                             // |x| <= lambd ? 0 : x -+ bias, towards zero
+void Swish(int64_t count, float alpha, const float* x, float* y);  // x Sigmoid(alpha x)
+void Not(int64_t count, const float* x, float* y);                 // x == 0 ? 1 : 0
+void ToBool(int64_t count, const float* x, float* y);              // x == 0 ? 0 : 1; NaN is true
+void IsNan(int64_t count, const float* x, float* y);               // 1 or 0
+void IsInf(int64_t count, bool negative, bool positive, const float* x, float* y);  // of a sign that is asked for
+// The nearest float16 or bfloat16, halves to even; too large becomes infinite, subnormal numbers stay.
+void RoundToHalf(int64_t count, const float* x, float* y);
+void RoundToBFloat16(int64_t count, const float* x, float* y);
+
 enum class Arithmetic { kAdd, kSubtract, kMultiply, kDivide };
 void Combine(Arithmetic arithmetic, int64_t count, const float* a, const float* b, float* y);  // a + b, a - b, ...
 
