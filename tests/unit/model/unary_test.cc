@@ -29,7 +29,7 @@ const std::vector<Function>& Functions() {
       {"Abs", kernels::Abs, [](double x) { return std::abs(x); }},
       {"Ceil", kernels::Ceil, [](double x) { return std::ceil(x); }},
       {"Floor", kernels::Floor, [](double x) { return std::floor(x); }},
-      {"Round", kernels::Round, [](double x) { return x - std::remainder(x, 1.0); }},
+      {"Round", kernels::Round, [](double x) { return std::isinf(x) ? x : x - std::remainder(x, 1.0); }},
       {"Truncate", kernels::Truncate, [](double x) { return x < 0 ? std::ceil(x) : std::floor(x); }},
       {"Sign", kernels::Sign, [](double x) { return x > 0   ? 1
                                                     : x < 0 ? -1
