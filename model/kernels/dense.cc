@@ -10,22 +10,38 @@ using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Row
 using Strided = Eigen::OuterStride<>;
 
 // Eigen packs all columns of the weights, a few hundred rows at a time; with more columns the packed block would no
-// longer fit on the stack (EIGEN_STACK_ALLOCATION_LIMIT) and be allocated.
+// longer fit on the stack (EIGEN_STACK_ALLOCATION_LIMIT) and be allocated. So would, where one side is a vector, a copy
+// of it with more rows.
 constexpr int64_t kMaxColumns = 512;
+constexpr int64_t kMaxDepth = int64_t{1} << 16;
+
+using ConstMatrix = Eigen::Map<const RowMajor, 0, Strided>;
+using Matrix = Eigen::Map<RowMajor, 0, Strided>;
+
+// out += left * right
+void AddProduct(const ConstMatrix& left, const ConstMatrix& right, Matrix& out) {
+  for (int64_t first = 0; first < right.cols(); first += kMaxColumns) {
+    const int64_t count = std::min(kMaxColumns, right.cols() - first);
+    for (int64_t k = 0; k < right.rows(); k += kMaxDepth) {
+      const int64_t depth = std::min(kMaxDepth, right.rows() - k);
+      out.middleCols(first, count).noalias() += left.middleCols(k, depth) * right.block(k, first, depth, count);
+    }
+  }
+}
 
 }  // namespace
 
 void Dense(int64_t rows, int64_t in, int64_t out, const float* x, int64_t x_stride, const float* w, const float* bias,
            float* y, int64_t y_stride) {
-  const Eigen::Map<const RowMajor, 0, Strided> inputs(x, rows, in, Strided(x_stride));
-  const Eigen::Map<const RowMajor> weights(w, in, out);
-  const Eigen::Map<const Eigen::RowVectorXf> biases(bias, out);
-  Eigen::Map<RowMajor, 0, Strided> outputs(y, rows, out, Strided(y_stride));
-  outputs.rowwise() = biases;
-  for (int64_t first = 0; first < out; first += kMaxColumns) {
-    const int64_t count = std::min(kMaxColumns, out - first);
-    outputs.middleCols(first, count).noalias() += inputs * weights.middleCols(first, count);
-  }
+  Matrix outputs(y, rows, out, Strided(y_stride));
+  outputs.rowwise() = Eigen::Map<const Eigen::RowVectorXf>(bias, out);
+  AddProduct(ConstMatrix(x, rows, in, Strided(x_stride)), ConstMatrix(w, in, out, Strided(out)), outputs);
+}
+
+void MatMul(int64_t rows, int64_t depth, int64_t columns, const float* a, const float* b, float* y) {
+  Matrix out(y, rows, columns, Strided(columns));
+  out.setZero();
+  AddProduct(ConstMatrix(a, rows, depth, Strided(depth)), ConstMatrix(b, depth, columns, Strided(columns)), out);
 }
 
 }  // namespace halfwave::kernels
