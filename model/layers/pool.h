@@ -1,4 +1,4 @@
-// Pooling over channels-last rows [height, width, channels].
+// Pooling over channels-last images [depth, height, width, channels]. A row holds `images` of them, one after another.
 #pragma once
 
 #include "model/kernels/window.h"
@@ -8,45 +8,95 @@ namespace halfwave {
 
 class MaxPool : public Layer {
  public:
-  explicit MaxPool(const kernels::Window2d& window) : window_(window) {}
-  void Run(const LayerCall& call) const override { kernels::MaxPool(window_, call.rows, call.inputs[0], call.output); }
+  explicit MaxPool(const kernels::Window& window, int64_t images = 1) : window_(window), images_(images) {}
+  void Run(const LayerCall& call) const override {
+    kernels::MaxPool(window_, call.rows * images_, call.inputs[0], call.output);
+  }
 
  private:
-  kernels::Window2d window_;
+  kernels::Window window_;
+  int64_t images_;
+};
+
+// The second output of ONNX's MaxPool, channels-last as the first; the indices count through all rows of the call.
+class MaxPoolIndices : public Layer {
+ public:
+  // column_major: attribute storage_order.
+  MaxPoolIndices(const kernels::Window& window, bool column_major, int64_t images = 1)
+      : window_(window), column_major_(column_major), images_(images) {}
+  void Run(const LayerCall& call) const override {
+    kernels::MaxPoolIndices(window_, column_major_, call.rows * images_, call.inputs[0], call.output);
+  }
+
+ private:
+  kernels::Window window_;
+  bool column_major_;
+  int64_t images_;
 };
 
 class AveragePool : public Layer {
  public:
-  AveragePool(const kernels::Window2d& window, bool count_padding) : window_(window), count_padding_(count_padding) {}
+  AveragePool(const kernels::Window& window, bool count_padding, int64_t images = 1)
+      : window_(window), count_padding_(count_padding), images_(images) {}
   void Run(const LayerCall& call) const override {
-    kernels::AveragePool(window_, count_padding_, call.rows, call.inputs[0], call.output);
+    kernels::AveragePool(window_, count_padding_, call.rows * images_, call.inputs[0], call.output);
   }
 
  private:
-  kernels::Window2d window_;
+  kernels::Window window_;
   bool count_padding_;
+  int64_t images_;
+};
+
+class LpPool : public Layer {
+ public:
+  LpPool(const kernels::Window& window, float p, int64_t images = 1) : window_(window), p_(p), images_(images) {}
+  void Run(const LayerCall& call) const override {
+    kernels::LpPool(window_, p_, call.rows * images_, call.inputs[0], call.output);
+  }
+
+ private:
+  kernels::Window window_;
+  float p_;
+  int64_t images_;
 };
 
 class GlobalAveragePool : public Layer {
  public:
-  GlobalAveragePool(int64_t positions, int64_t channels) : positions_(positions), channels_(channels) {}
+  GlobalAveragePool(int64_t positions, int64_t channels, int64_t images = 1)
+      : positions_(positions), channels_(channels), images_(images) {}
   void Run(const LayerCall& call) const override {
-    kernels::GlobalAveragePool(call.rows, positions_, channels_, call.inputs[0], call.output);
+    kernels::GlobalAveragePool(call.rows * images_, positions_, channels_, call.inputs[0], call.output);
   }
 
  private:
-  int64_t positions_, channels_;
+  int64_t positions_, channels_, images_;
 };
 
 class GlobalMaxPool : public Layer {
  public:
-  GlobalMaxPool(int64_t positions, int64_t channels) : positions_(positions), channels_(channels) {}
+  GlobalMaxPool(int64_t positions, int64_t channels, int64_t images = 1)
+      : positions_(positions), channels_(channels), images_(images) {}
   void Run(const LayerCall& call) const override {
-    kernels::GlobalMaxPool(call.rows, positions_, channels_, call.inputs[0], call.output);
+    kernels::GlobalMaxPool(call.rows * images_, positions_, channels_, call.inputs[0], call.output);
+  }
+
+ private:
+  int64_t positions_, channels_, images_;
+};
+
+class GlobalLpPool : public Layer {
+ public:
+  GlobalLpPool(int64_t positions, int64_t channels, float p, int64_t images = 1)
+      : positions_(positions), channels_(channels), p_(p), images_(images) {}
+  void Run(const LayerCall& call) const override {
+    kernels::GlobalLpPool(call.rows * images_, positions_, channels_, p_, call.inputs[0], call.output);
   }
 
  private:
   int64_t positions_, channels_;
+  float p_;
+  int64_t images_;
 };
 
 }  // namespace halfwave
