@@ -21,10 +21,25 @@ std::optional<int64_t> NumElements(std::span<const int64_t> shape) {
   return empty ? 0 : product;
 }
 
+int64_t RowSize(int64_t dimension) { return dimension < 0 ? -dimension : dimension; }
+
+Shape RowShape(const Shape& shape) {
+  Shape row = shape;
+  for (int64_t& dimension : row) dimension = RowSize(dimension);
+  return row;
+}
+
 int64_t RowElements(const Shape& shape) {
   int64_t product = 1;
-  for (size_t i = 1; i < shape.size(); ++i) product *= shape[i];
+  for (const int64_t dimension : shape) product *= RowSize(dimension);
   return product;
+}
+
+std::optional<size_t> BatchAxis(const Shape& shape) {
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] < 0) return i;
+  }
+  return std::nullopt;
 }
 
 std::string ShapeToString(std::span<const int64_t> shape) { return absl::StrCat("[", absl::StrJoin(shape, ","), "]"); }

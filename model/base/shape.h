@@ -1,4 +1,5 @@
-// Tensor shapes. Dimension 0 of every activation is the batch and is written kBatch while its size is left open.
+// Tensor shapes. A dimension that grows with the batch is written as a negative number: -1 is the batch itself (kBatch),
+// -4 is four times the batch. All others are sizes. At most one dimension of a shape is negative.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,15 @@ using Shape = std::vector<int64_t>;
 // The product of the dimensions, 1 for a scalar; nothing if a dimension is negative or the product exceeds 2^62.
 std::optional<int64_t> NumElements(std::span<const int64_t> shape);
 
-// The number of elements of one row: the product of all dimensions but the first. Requires a shape that shape
-// inference has accepted, that is, of rank 1 or more and free of overflow.
+// What a dimension or a shape is for a single row: a batch of one.
+int64_t RowSize(int64_t dimension);
+Shape RowShape(const Shape& shape);
+
+// The number of elements of one row. Requires a shape whose row has no more than 2^62.
 int64_t RowElements(const Shape& shape);
+
+// The dimension that grows with the batch, if there is one.
+std::optional<size_t> BatchAxis(const Shape& shape);
 
 // "[-1,3,32,32]": an open batch reads -1, as on the wire.
 std::string ShapeToString(std::span<const int64_t> shape);

@@ -1,9 +1,12 @@
 #include "model/engine/builder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/layers/fill.h"
 #include "model/layers/layout_change.h"
+#include "model/layers/nothing.h"
 
 namespace halfwave {
 
@@ -15,12 +18,31 @@ size_t Builder::NewBuffer(int64_t elements, int64_t first_step) {
 }
 
 void Builder::Define(const std::string& name, Value value) {
-  pending_reads_[value.buffer] += reads_[name];
+  const auto reads = reads_.find(name);
+  pending_reads_[value.buffer] += reads == reads_.end() ? 0 : reads->second;
   values_[name] = std::move(value);
 }
 
+bool Builder::OutputIsUsed(size_t index) const {
+  return index < node_->outputs.size() && !node_->outputs[index].empty() && reads_.contains(node_->outputs[index]);
+}
+
+Value Builder::FillWith(const Constant& constant) {
+  Value value;
+  value.type = constant.type;
+  value.shape = constant.shape;
+  std::vector<float> values = constant.floats;
+  for (const int64_t number : constant.ints) values.push_back(static_cast<float>(number));
+  value.buffer = AddStep(std::make_unique<Fill>(std::move(values)), {}, value.elements());
+  return value;
+}
+
 Value Builder::Take(size_t index) {
-  const Value& value = values_.at(node_->inputs[index]);
+  const std::string& name = node_->inputs[index];
+  if (const auto constant = graph_.constants.find(name); constant != graph_.constants.end()) {
+    return FillWith(constant->second);
+  }
+  const Value& value = values_.at(name);
   --pending_reads_[value.buffer];
   return value;
 }
@@ -30,7 +52,7 @@ Value Builder::ToLayout(const Value& value, bool channels_last) {
   result.channels_last = channels_last;
   const RowLayout layout = value.layout();
   if (channels_last ? layout.IsChannelsLast() : layout.IsRowMajor()) return result;
-  auto change = std::make_unique<LayoutChange>(channels_last ? layout.channels : layout.positions,
+  auto change = std::make_unique<LayoutChange>(layout.images, channels_last ? layout.channels : layout.positions,
                                                channels_last ? layout.positions : layout.channels);
   result.buffer = AddStep(std::move(change), {value}, layout.elements());
   return result;
@@ -42,36 +64,79 @@ size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Va
     step.inputs.push_back(input.buffer);
     plan_.buffers[input.buffer].last_step = next_step();
   }
-  const size_t first = inputs[0].buffer;
-  const bool in_place = layer->WorksInPlace() && pending_reads_[first] == 0 && !is_input_[first];
-  step.output = in_place ? first : NewBuffer(output_elements, next_step());
+  bool in_place = !inputs.empty() && layer->WorksInPlace();
+  if (in_place) {
+    const size_t first = inputs[0].buffer;
+    in_place = pending_reads_[first] == 0 && !is_input_[first] &&
+               std::count(step.inputs.begin() + 1, step.inputs.end(), first) == 0;
+  }
+  step.output = in_place ? inputs[0].buffer : NewBuffer(output_elements, next_step());
   step.layer = std::move(layer);
   plan_.steps.push_back(std::move(step));
   return plan_.steps.back().output;
 }
 
-void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last) {
-  const size_t buffer = AddStep(std::move(layer), inputs, RowElements(output_shape()));
-  const bool same_order = output_shape() == inputs[0].shape && node_->op != "Transpose";
-  const bool features_last =
-      output_shape().size() > 2 && (node_->op == "MatMul" || (same_order && inputs[0].features_last));
-  Define(node_->outputs[0], {buffer, output_shape(), channels_last, features_last});
+void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last,
+                   size_t index) {
+  Value output;
+  output.shape = OutputShape(index);
+  output.type = OutputType(index);
+  output.channels_last = channels_last;
+  output.buffer = AddStep(std::move(layer), inputs, output.elements());
+  const bool same_order = !inputs.empty() && output.shape == inputs[0].shape && node_->op != "Transpose";
+  const bool dense = node_->op == "MatMul" || node_->op == "halfwave.Dense";
+  output.features_last = output.shape.size() > 2 && (dense || (same_order && inputs[0].features_last));
+  Define(node_->outputs[index], std::move(output));
+}
+
+Value Builder::EmitTemporary(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, Shape shape,
+                             bool channels_last) {
+  Value value;
+  value.shape = std::move(shape);
+  value.channels_last = channels_last;
+  value.features_last = !inputs.empty() && inputs[0].features_last && inputs[0].shape == value.shape;
+  value.buffer = AddStep(std::move(layer), inputs, value.elements());
+  return value;
+}
+
+void Builder::Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed) {
+  RowLayout layout = input.layout();
+  if (input.features_last) layout = {1, input.shape.back(), layout.elements() / input.shape.back(), true};
+  plan_.steps.back().activation = {plan_.activations.size(), layout, only_observed};
+  plan_.activations.push_back({node_->name, op, family, layout.channels, layout.elements(), input.shape.size() > 2});
 }
 
 void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family) {
-  RowLayout layout = input.layout();
-  if (input.features_last) layout = {input.shape.back(), layout.elements() / input.shape.back(), true};
   Emit(std::move(layer), {input}, input.channels_last);
-  plan_.steps.back().activation = {plan_.activations.size(), layout};
-  plan_.activations.push_back(
-      {node_->name, node_->op, family, layout.channels, layout.elements(), input.shape.size() > 2});
+  if (!node_->attributes.contains("halfwave.counted")) Count(input, node_->op, family, false);
+}
+
+void Builder::Observe(const Value& input, const std::string& op, ActivationFamily family) {
+  Step step;
+  step.inputs = {input.buffer};
+  step.output = input.buffer;
+  plan_.buffers[input.buffer].last_step = next_step();
+  step.layer = std::make_unique<Nothing>();
+  plan_.steps.push_back(std::move(step));
+  Count(input, op, family, true);
+  Alias(input);
 }
 
 void Builder::Alias(const Value& input) {
+  Value output = input;
+  output.shape = OutputShape();
+  output.type = OutputType();
   // Behind a change of shape the layout is row-major, whatever it was called before.
-  const bool same_shape = output_shape() == input.shape;
-  Define(node_->outputs[0],
-         {input.buffer, output_shape(), input.channels_last && same_shape, input.features_last && same_shape});
+  const bool same_shape = output.shape == input.shape;
+  output.channels_last = input.channels_last && same_shape;
+  output.features_last = input.features_last && same_shape;
+  Define(node_->outputs[0], std::move(output));
+}
+
+void Builder::AliasStrings(const Value& indices, const Constant* strings) {
+  Value named = indices;
+  named.strings = strings;
+  Alias(named);
 }
 
 absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
@@ -80,13 +145,17 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
   }
   for (const GraphValue& output : graph_.outputs) ++reads_[output.name];
   for (const GraphValue& input : graph_.inputs) {
-    const size_t buffer = NewBuffer(RowElements(input.shape), -1);
-    plan_.inputs.push_back(buffer);
-    Define(input.name, {buffer, input.shape, false});
+    Value value;
+    value.shape = RowShape(input.shape);
+    value.type = input.type;
+    value.buffer = NewBuffer(value.elements(), -1);
+    plan_.inputs.push_back(value.buffer);
+    Define(input.name, std::move(value));
   }
   for (const Node& node : graph_.nodes) {
     node_ = &node;
-    HALFWAVE_RETURN_IF_ERROR(table.at(node.op)(*this));
+    const std::string name = OperatorName(node);
+    HALFWAVE_RETURN_IF_ERROR(table.at(name)(*this));
   }
   TakeOutputs();
   PlaceBuffers(plan_);
@@ -95,8 +164,11 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
 
 void Builder::TakeOutputs() {
   for (const GraphValue& output : graph_.outputs) {
-    const Value value = ToLayout(values_.at(output.name), false);
+    const auto constant = graph_.constants.find(output.name);
+    const Value value =
+        constant != graph_.constants.end() ? FillWith(constant->second) : ToLayout(values_.at(output.name), false);
     plan_.outputs.push_back(value.buffer);
+    plan_.output_strings.push_back(value.strings == nullptr ? std::vector<std::string>() : value.strings->strings);
   }
   for (const size_t buffer : plan_.outputs) plan_.buffers[buffer].last_step = next_step();
 }

@@ -11,14 +11,17 @@
 
 namespace halfwave {
 
-// Where a value of the graph lies.
+// Where a value of the graph lies, and what one row of it is: no dimension of the shape is open.
 struct Value {
   size_t buffer = 0;
+  DataType type = DataType::kFloat;
   Shape shape;
   bool channels_last = false;
-  bool features_last = false;  // the units are the last dimension: a dense layer at several positions made it
+  bool features_last = false;         // the units are the last dimension: a dense layer at several positions made it
+  const Constant* strings = nullptr;  // of a string: what its elements, as indices, stand for
 
   RowLayout layout() const { return LayoutOf(shape, channels_last); }
+  int64_t elements() const { return RowElements(shape); }
 };
 
 class Builder;
@@ -30,46 +33,61 @@ using OperatorTable = std::map<std::string_view, Operator>;
 // Builds the plan node by node. Values are read through Take*, which also keeps the books on who still needs a buffer.
 class Builder {
  public:
-  Builder(const Graph& graph, const ShapeMap& shapes) : graph_(graph), shapes_(shapes) {}
+  Builder(const Graph& graph, const TypeMap& types) : graph_(graph), types_(types) {}
 
   // Lowers every node with the operator of that name, which the table must have.
   absl::StatusOr<Plan> Build(const OperatorTable& table);
 
   // --- for the operators -------------------------------------------------------------------------------------------
-  const Graph& graph() const { return graph_; }
+  NodeContext context() const { return {graph_, *node_, types_}; }
   const Node& node() const { return *node_; }
-  const Shape& output_shape() const { return shapes_.at(node_->outputs[0]); }
+  // Whether anything reads output `index`.
+  bool OutputIsUsed(size_t index) const;
+  // One row of output `index`.
+  Shape OutputShape(size_t index = 0) const { return RowShape(types_.at(node_->outputs[index]).shape); }
+  DataType OutputType(size_t index = 0) const { return types_.at(node_->outputs[index]).type; }
 
+  // The floats of a constant input, and its shape.
   absl::StatusOr<const Constant*> Weights(size_t index, const std::string& role) const {
-    return ConstantInput(graph_, *node_, index, DataType::kFloat, role);
+    return context().Floats(index, role);
   }
   template <typename T>
   absl::StatusOr<T> Attribute(const std::string& name, const T& fallback) const {
     return GetAttribute<T>(graph_, *node_, name, fallback);
   }
 
-  // Input `index` in whatever layout it has, or in the one the layer needs, reordered if necessary.
+  // Input `index` in whatever layout it has, or in the one the layer needs, reordered if necessary. A constant becomes
+  // data, the same in every row. Each input is taken once.
   Value Take(size_t index);
   Value TakeRowMajor(size_t index) { return ToLayout(Take(index), false); }
   Value TakeChannelsLast(size_t index) { return ToLayout(Take(index), true); }
+  Value ToLayout(const Value& value, bool channels_last);
 
-  // Adds a step that computes the node's output from values just taken.
-  void Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last);
-  // The same for an activation, which is counted.
+  // Adds a step that computes the node's output `index` from values just taken.
+  void Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last, size_t index = 0);
+  // The same for an activation, which is counted unless the node says otherwise.
   void EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family);
+  // A step between, whose result only this node sees: rows of `shape`, row-major unless said otherwise.
+  Value EmitTemporary(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, Shape shape,
+                      bool channels_last = false);
+  // Counts on the input as if an activation of that kind stood here; the output is the input.
+  void Observe(const Value& input, const std::string& op, ActivationFamily family);
   // The output is the input's memory under another shape.
   void Alias(const Value& input);
+  // The output is a list of strings, of which the input's elements are indices.
+  void AliasStrings(const Value& indices, const Constant* strings);
 
  private:
   size_t NewBuffer(int64_t elements, int64_t first_step);
-  Value ToLayout(const Value& value, bool channels_last);
   size_t AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
+  Value FillWith(const Constant& constant);
+  void Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed);
   void Define(const std::string& name, Value value);
   int64_t next_step() const { return static_cast<int64_t>(plan_.steps.size()); }
   void TakeOutputs();
 
   const Graph& graph_;
-  const ShapeMap& shapes_;
+  const TypeMap& types_;
   const Node* node_ = nullptr;
   Plan plan_;
   std::map<std::string, Value> values_;

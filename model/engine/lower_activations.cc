@@ -4,6 +4,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/engine/operators.h"
+#include "model/graph/axes.h"
+#include "model/layers/broadcast.h"
 #include "model/layers/elementwise.h"
 
 namespace halfwave {
@@ -11,18 +13,17 @@ namespace {
 
 absl::Status LowerActivation(Builder& builder, ActivationFamily family, Elementwise::Function function) {
   const Value input = builder.Take(0);
-  builder.EmitActivation(std::make_unique<Elementwise>(RowElements(input.shape), std::move(function)), input, family);
+  builder.EmitActivation(std::make_unique<Elementwise>(input.elements(), std::move(function)), input, family);
   return absl::OkStatus();
 }
 
 // A bound of Clip: an attribute up to opset 10, an optional input since.
 absl::StatusOr<float> ClipBound(Builder& builder, size_t input, const char* name, float fallback) {
-  if (builder.graph().opset < 11) return builder.Attribute<float>(name, fallback);
+  if (builder.context().opset() < 11) return builder.Attribute<float>(name, fallback);
   if (!HasInput(builder.node(), input)) return fallback;
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* bound, builder.Weights(input, name));
   if (bound->floats.size() == 1) return bound->floats[0];
-  return NodeError(absl::StatusCode::kInvalidArgument, builder.graph(), builder.node(),
-                   absl::StrCat("its ", name, " has ", bound->floats.size(), " values, expected one"));
+  return builder.context().Invalid(absl::StrCat("its ", name, " has ", bound->floats.size(), " values, expected one"));
 }
 
 }  // namespace
@@ -60,14 +61,28 @@ absl::Status LowerTanh(Builder& builder) {
 }
 
 absl::Status LowerPRelu(Builder& builder) {
-  HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope, builder.Weights(1, "slope"));
+  const NodeContext context = builder.context();
   const Value input = builder.Take(0);
-  auto prelu = [slopes = BroadcastToRow(slope->floats, slope->shape, input.shape, input.channels_last)](
-                   int64_t rows, int64_t elements, const float* x, float* y) {
-    kernels::PRelu(rows, elements, slopes.data(), x, y);
-  };
-  builder.EmitActivation(std::make_unique<RowWise>(RowElements(input.shape), std::move(prelu)), input,
-                         ActivationFamily::kLeaky);
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* slope, builder.Weights(1, "slope"));
+  const Shape slope_shape = SlopeShape(context, slope->shape, input.shape.size());
+  const Shape order = InMemoryOrder(input.shape, input.channels_last);
+  Operand slopes = Operand::Constant(slope->floats, slope_shape, input.shape);
+  slopes.strides = InMemoryOrder(slopes.strides, input.channels_last);
+  builder.EmitActivation(
+      std::make_unique<Broadcast>(kernels::BinaryOp::kPRelu, order, Operand::Computed(order, order), std::move(slopes)),
+      input, ActivationFamily::kLeaky);
+  return absl::OkStatus();
+}
+
+absl::Status LowerSwish(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 1.0f));
+  return LowerActivation(builder, ActivationFamily::kLeaky,
+                         [=](int64_t count, const float* x, float* y) { kernels::Swish(count, alpha, x, y); });
+}
+
+absl::Status LowerObserve(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const std::string op, builder.Attribute<std::string>("op", "Relu"));
+  builder.Observe(builder.Take(0), op, ActivationFamily::kRectifier);
   return absl::OkStatus();
 }
 
@@ -118,7 +133,7 @@ absl::Status LowerClip(Builder& builder) {
   auto clip = [=](int64_t count, const float* x, float* y) { kernels::Clip(count, low, high, x, y); };
   if (low == 0) return LowerActivation(builder, ActivationFamily::kRectifier, clip);  // ReLU6 and its kin
   const Value input = builder.Take(0);
-  builder.Emit(std::make_unique<Elementwise>(RowElements(input.shape), clip), {input}, input.channels_last);
+  builder.Emit(std::make_unique<Elementwise>(input.elements(), clip), {input}, input.channels_last);
   return absl::OkStatus();
 }
 

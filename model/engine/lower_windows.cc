@@ -28,8 +28,14 @@ kernels::Window ToKernelWindow(const Window& window, const Shape& input) {
 
 absl::StatusOr<kernels::Window> PoolWindow(Builder& builder, const Value& input) {
   HALFWAVE_ASSIGN_OR_RETURN(const Window window,
-                            ResolveWindow(builder.graph(), builder.node(), std::span(input.shape).subspan(2), {}));
+                            ResolveWindow(builder.context(), std::span(input.shape).subspan(2), {}));
   return ToKernelWindow(window, input.shape);
+}
+
+absl::StatusOr<std::vector<float>> BiasOrZero(Builder& builder, int64_t channels) {
+  if (!builder.context().Has(2)) return std::vector<float>(channels, 0.0f);
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* bias, builder.Weights(2, "bias"));
+  return bias->floats;
 }
 
 }  // namespace
@@ -37,25 +43,40 @@ absl::StatusOr<kernels::Window> PoolWindow(Builder& builder, const Value& input)
 absl::Status LowerConv(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, builder.Weights(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, builder.Attribute<int64_t>("group", 1));
-  std::vector<float> bias(weights->shape[0], 0.0f);
-  if (HasInput(builder.node(), 2)) {
-    HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, builder.Weights(2, "bias"));
-    bias = values->floats;
-  }
+  HALFWAVE_ASSIGN_OR_RETURN(std::vector<float> bias, BiasOrZero(builder, weights->shape[0]));
+  const Value input = builder.TakeChannelsLast(0);
+  HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(builder.context(), std::span(input.shape).subspan(2),
+                                                               std::span(weights->shape).subspan(2)));
+  builder.Emit(std::make_unique<Conv>(ToKernelWindow(window, input.shape), group, weights->shape[0], weights->floats,
+                                      std::move(bias), input.shape[0]),
+               {input}, true);
+  return absl::OkStatus();
+}
+
+absl::Status LowerConvTranspose(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, builder.Weights(1, "weights"));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, builder.Attribute<int64_t>("group", 1));
+  const int64_t channels = weights->shape[1] * group;
+  HALFWAVE_ASSIGN_OR_RETURN(std::vector<float> bias, BiasOrZero(builder, channels));
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const Window window,
-                            ResolveWindow(builder.graph(), builder.node(), std::span(input.shape).subspan(2),
-                                          std::span(weights->shape).subspan(2)));
-  builder.Emit(std::make_unique<Conv>(ToKernelWindow(window, input.shape), group, weights->shape[0], weights->floats,
-                                      std::move(bias)),
+                            ResolveTransposedWindow(builder.context(), std::span(input.shape).subspan(2),
+                                                    std::span(weights->shape).subspan(2)));
+  builder.Emit(std::make_unique<ConvTranspose>(ToKernelWindow(window, input.shape), group, channels, weights->floats,
+                                               std::move(bias), input.shape[0]),
                {input}, true);
   return absl::OkStatus();
 }
 
 absl::Status LowerMaxPool(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t column_major, builder.Attribute<int64_t>("storage_order", 0));
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const kernels::Window window, PoolWindow(builder, input));
-  builder.Emit(std::make_unique<MaxPool>(window), {input}, true);
+  const int64_t images = input.shape[0];
+  if (builder.OutputIsUsed(0)) builder.Emit(std::make_unique<MaxPool>(window, images), {input}, true);
+  if (builder.OutputIsUsed(1)) {
+    builder.Emit(std::make_unique<MaxPoolIndices>(window, column_major != 0, images), {input}, true, 1);
+  }
   return absl::OkStatus();
 }
 
@@ -63,21 +84,38 @@ absl::Status LowerAveragePool(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t count_padding, builder.Attribute<int64_t>("count_include_pad", 0));
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const kernels::Window window, PoolWindow(builder, input));
-  builder.Emit(std::make_unique<AveragePool>(window, count_padding != 0), {input}, true);
+  builder.Emit(std::make_unique<AveragePool>(window, count_padding != 0, input.shape[0]), {input}, true);
+  return absl::OkStatus();
+}
+
+absl::Status LowerLpPool(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t p, builder.Attribute<int64_t>("p", 2));
+  const Value input = builder.TakeChannelsLast(0);
+  HALFWAVE_ASSIGN_OR_RETURN(const kernels::Window window, PoolWindow(builder, input));
+  builder.Emit(std::make_unique<LpPool>(window, static_cast<float>(p), input.shape[0]), {input}, true);
   return absl::OkStatus();
 }
 
 absl::Status LowerGlobalAveragePool(Builder& builder) {
   const Value input = builder.TakeChannelsLast(0);
   const RowLayout layout = input.layout();
-  builder.Emit(std::make_unique<GlobalAveragePool>(layout.positions, layout.channels), {input}, true);
+  builder.Emit(std::make_unique<GlobalAveragePool>(layout.positions, layout.channels, layout.images), {input}, true);
   return absl::OkStatus();
 }
 
 absl::Status LowerGlobalMaxPool(Builder& builder) {
   const Value input = builder.TakeChannelsLast(0);
   const RowLayout layout = input.layout();
-  builder.Emit(std::make_unique<GlobalMaxPool>(layout.positions, layout.channels), {input}, true);
+  builder.Emit(std::make_unique<GlobalMaxPool>(layout.positions, layout.channels, layout.images), {input}, true);
+  return absl::OkStatus();
+}
+
+absl::Status LowerGlobalLpPool(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t p, builder.Attribute<int64_t>("p", 2));
+  const Value input = builder.TakeChannelsLast(0);
+  const RowLayout layout = input.layout();
+  builder.Emit(std::make_unique<GlobalLpPool>(layout.positions, layout.channels, static_cast<float>(p), layout.images),
+               {input}, true);
   return absl::OkStatus();
 }
 

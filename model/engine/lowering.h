@@ -9,11 +9,12 @@
 
 namespace halfwave {
 
-// Prepares every node of a graph whose shapes have been inferred. INVALID_ARGUMENT or UNIMPLEMENTED name the node whose
+// Prepares every node of a graph whose types have been inferred. INVALID_ARGUMENT or UNIMPLEMENTED name the node whose
 // attributes cannot be served.
-absl::StatusOr<Plan> Lower(const Graph& graph, const ShapeMap& shapes);
+absl::StatusOr<Plan> Lower(const Graph& graph, const TypeMap& types);
 
-// The operators Lower knows, sorted by name: the same as graph's Operators(), which a test holds together.
+// The operators Lower knows, sorted by name: those of graph's Operators() that compute at run time, which a test holds
+// together.
 std::vector<std::string_view> LoweredOperators();
 
 }  // namespace halfwave

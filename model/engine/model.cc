@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/engine/evaluate.h"
+#include "model/engine/heads.h"
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
 #include "model/graph/drop_no_ops.h"
@@ -20,51 +22,50 @@ namespace halfwave {
 namespace {
 
 constexpr int64_t kMaxRowBytes = int64_t{1} << 30;
+constexpr int64_t kMinFoldedElements = int64_t{1} << 26;  // what folding may make, besides as much as the file holds
 
-using Producers = std::unordered_map<std::string, const Node*>;
-
-Producers FindProducers(const Graph& graph) {
-  Producers producers;
-  for (const Node& node : graph.nodes) {
-    for (const std::string& output : node.outputs) producers.emplace(output, &node);
-  }
-  return producers;
+bool IsTaken(const Graph& graph, const std::string& name) {
+  const auto is_it = [&](const GraphValue& value) { return value.name == name; };
+  return graph.constants.contains(name) || std::any_of(graph.inputs.begin(), graph.inputs.end(), is_it) ||
+         std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+           return std::find(node.outputs.begin(), node.outputs.end(), name) != node.outputs.end();
+         });
 }
 
-// What the value is, seen through nodes that only pass it on.
-std::string HeadOf(const Graph& graph, const std::string& value) {
-  const Producers producers = FindProducers(graph);
-  for (auto found = producers.find(value); found != producers.end();) {
-    const Node& node = *found->second;
-    if (node.op == "Softmax") return "softmax";
-    if (node.op == "LogSoftmax") return "log-softmax";
-    if (node.op == "Sigmoid") return "sigmoid";
-    constexpr std::string_view kPassesOn[] = {"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"};
-    const bool passes_on = std::find(std::begin(kPassesOn), std::end(kPassesOn), node.op) != std::end(kPassesOn);
-    if (!passes_on || node.inputs.empty()) break;
-    found = producers.find(node.inputs[0]);
-  }
-  return "logits";
-}
-
-absl::Status AppendSoftmax(Graph& graph) {
+// Another output in front: the softmax over the classes, also of maps with one position.
+absl::Status AppendSoftmax(Graph& graph, const std::string& scores, size_t rank) {
   constexpr const char* kName = "probabilities";
-  const bool taken = FindProducers(graph).contains(kName) || graph.constants.contains(kName) ||
-                     std::any_of(graph.inputs.begin(), graph.inputs.end(),
-                                 [](const GraphValue& input) { return input.name == kName; });
-  if (taken) {
+  if (IsTaken(graph, kName)) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot add a softmax: the model already has a value '", kName, "'"));
   }
   Node softmax;
   softmax.name = kName;
   softmax.op = "Softmax";
-  softmax.inputs = {graph.outputs[0].name};
+  softmax.inputs = {scores};
   softmax.outputs = {kName};
-  softmax.attributes["axis"] = int64_t{1};  // the classes, also of maps with one position
+  softmax.attributes["axis"] = int64_t{rank > 1 ? 1 : 0};
   graph.nodes.push_back(std::move(softmax));
-  graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}, DataType::kFloat});
+  graph.outputs.insert(graph.outputs.begin(), GraphValue{kName, {}});
   return absl::OkStatus();
+}
+
+// Computes what is known at load. What the batch is, the file's nodes decide: if they do not keep its rows apart, the
+// file is taken by its word and each row is a batch of its own.
+absl::StatusOr<std::string> FoldAndFindBatch(Graph& graph) {
+  int64_t elements = kMinFoldedElements;
+  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
+  const bool opened = OpenBatch(graph);
+  absl::StatusOr<ConstantMap> constants = FindConstants(graph, EvaluateNode, elements);
+  std::string batch = opened ? "made free" : "free";
+  if (!constants.ok()) {
+    CloseBatch(graph);
+    constants = FindConstants(graph, EvaluateNode, elements);
+    batch = "row by row";
+  }
+  HALFWAVE_RETURN_IF_ERROR(constants.status());
+  FoldConstants(graph, *std::move(constants));
+  return batch;
 }
 
 // A layer is known by its name, in metrics above all; a file may give one name to several nodes, or a whole page.
@@ -107,30 +108,58 @@ absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const Mo
 absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
-  HALFWAVE_ASSIGN_OR_RETURN(const bool was_fixed, FreeBatch(graph));
-  batch_ = was_fixed ? "made free" : "free";
-  FoldConstants(graph);
   DropNoOps(graph);
-  head_ = HeadOf(graph, graph.outputs[0].name);
-  if (options.add_softmax && head_ == "logits") {
-    HALFWAVE_RETURN_IF_ERROR(AppendSoftmax(graph));
-    head_ = "softmax (added)";
-  }
-  properties_["halfwave.head"] = head_;
-  properties_["halfwave.batch"] = batch_;
-  HALFWAVE_ASSIGN_OR_RETURN(const ShapeMap shapes, InferShapes(graph));
-  for (GraphValue& output : graph.outputs) output.shape = shapes.at(output.name);
-  inputs_ = graph.inputs;
-  outputs_ = graph.outputs;
-  HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[0]));
+  HALFWAVE_ASSIGN_OR_RETURN(batch_, FoldAndFindBatch(graph));
+  DropNoOps(graph);
+  HALFWAVE_ASSIGN_OR_RETURN(TypeMap types, InferShapes(graph, options.max_steps_per_row));
+  HALFWAVE_RETURN_IF_ERROR(FindHead(graph, types, options));
+  HALFWAVE_ASSIGN_OR_RETURN(types, InferShapes(graph, options.max_steps_per_row));
+  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types));
+  DescribeInterface(graph, types);
+  HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[scores_]));
   HALFWAVE_RETURN_IF_ERROR(CheckImage(metadata_, inputs_[0]));
-  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, shapes));
   MakeNamesUnique(plan_.activations);
   if (plan_.elements_per_row > kMaxRowBytes / static_cast<int64_t>(sizeof(float))) {
     return absl::ResourceExhaustedError(absl::StrCat("one row would need ", plan_.elements_per_row * sizeof(float),
                                                      " bytes of memory, at most ", kMaxRowBytes, " are given"));
   }
   return absl::OkStatus();
+}
+
+absl::Status Model::FindHead(Graph& graph, const TypeMap& types, const ModelOptions& options) {
+  Head head = FindHeads(graph, types);
+  scores_ = head.scores;
+  const auto scores_type = types.find(graph.outputs[scores_].name);
+  const int64_t classes = scores_type == types.end() ? 0 : RowElements(scores_type->second.shape);
+  if (metadata_.labels.empty() && !head.labels.empty() && static_cast<int64_t>(head.labels.size()) == classes) {
+    metadata_.labels = head.labels;
+    properties_["halfwave.labels"] = LabelsToJson(head.labels);
+  }
+  if (options.add_softmax && head.name == "logits") {
+    const std::string scores = graph.outputs[scores_].name;
+    if (scores_type != types.end()) {
+      HALFWAVE_RETURN_IF_ERROR(AppendSoftmax(graph, scores, scores_type->second.shape.size()));
+      head.name = "softmax (added)";
+      scores_ = 0;
+    }
+  }
+  head_ = head.name;
+  properties_["halfwave.head"] = head_;
+  properties_["halfwave.batch"] = batch_;
+  return absl::OkStatus();
+}
+
+void Model::DescribeInterface(const Graph& graph, const TypeMap& types) {
+  inputs_ = graph.inputs;
+  for (GraphValue& input : inputs_) input.shape = ShapeWithBatch(input.shape);
+  outputs_ = graph.outputs;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const auto computed = types.find(outputs_[i].name);
+    const auto constant = graph.constants.find(outputs_[i].name);
+    outputs_[i].type = computed != types.end() ? computed->second.type : constant->second.type;
+    outputs_[i].shape = ShapeWithBatch(computed != types.end() ? computed->second.shape : constant->second.shape);
+    outputs_[i].labels = plan_.output_strings[i];
+  }
 }
 
 }  // namespace halfwave

@@ -15,7 +15,7 @@
 
 #include "model/engine/metadata.h"
 #include "model/engine/plan.h"
-#include "model/graph/graph.h"
+#include "model/graph/node_context.h"
 
 namespace halfwave {
 
@@ -23,6 +23,8 @@ struct ModelOptions {
   // Give a model that ends in logits one more output, "probabilities", in front of the others: the softmax of its
   // first output. No effect on a model that already ends in a softmax, its logarithm or a sigmoid.
   bool add_softmax = false;
+  // Refuse a model whose single row takes more steps, multiply-adds above all.
+  double max_steps_per_row = 1e11;
 };
 
 // Immutable and thread-safe; shared by the sessions that run it.
@@ -41,9 +43,13 @@ class Model {
   const ModelMetadata& metadata() const { return metadata_; }
   // The file's metadata as they are, and in "halfwave.head" and "halfwave.batch" what head() and batch() say.
   const std::map<std::string, std::string>& properties() const { return properties_; }
-  // What outputs()[0] holds: "softmax", "softmax (added)", "log-softmax", "sigmoid" or "logits".
+  // The output that holds the scores of the classes: the first of floats.
+  size_t scores_output() const { return scores_; }
+  // What it holds: "softmax", "softmax (added)", "log-softmax", "sigmoid" or "logits"; "label + " in front if another
+  // output says the class.
   const std::string& head() const { return head_; }
-  // "free", or "made free" for a file exported with a fixed batch.
+  // "free", "made free" for a file exported with a fixed batch, or "row by row" where the file does not keep the rows
+  // of a batch apart: then each row is computed as a batch of its own.
   const std::string& batch() const { return batch_; }
 
   const Plan& plan() const { return plan_; }
@@ -51,12 +57,15 @@ class Model {
  private:
   Model() = default;
   absl::Status Prepare(Graph graph, const ModelOptions& options);
+  absl::Status FindHead(Graph& graph, const TypeMap& types, const ModelOptions& options);
+  void DescribeInterface(const Graph& graph, const TypeMap& types);
 
   std::vector<GraphValue> inputs_;
   std::vector<GraphValue> outputs_;
   std::map<std::string, std::string> properties_;
   ModelMetadata metadata_;
   std::string head_;
+  size_t scores_ = 0;
   std::string batch_;
   Plan plan_;
 };

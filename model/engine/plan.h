@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "model/activity/activity.h"
@@ -24,6 +25,7 @@ struct Buffer {
 struct ActivationStep {
   size_t index = 0;  // into Plan::activations
   RowLayout layout;
+  bool only_observed = false;  // the step computes nothing: the activation itself, a rectifier, stands elsewhere
 };
 
 struct Step {
@@ -36,8 +38,9 @@ struct Step {
 struct Plan {
   std::vector<Step> steps;
   std::vector<Buffer> buffers;
-  std::vector<size_t> inputs;   // buffers, in the order of the model's inputs
-  std::vector<size_t> outputs;  // buffers, in the order of the model's outputs; row-major
+  std::vector<size_t> inputs;                            // buffers, in the order of the model's inputs
+  std::vector<size_t> outputs;                           // buffers, in the order of the model's outputs; row-major
+  std::vector<std::vector<std::string>> output_strings;  // per output: what its elements, as indices, stand for
   std::vector<ActivationLayer> activations;
   int64_t elements_per_row = 0;  // of a session's memory
 };

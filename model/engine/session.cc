@@ -68,8 +68,12 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   const bool from_zero = op == "Sigmoid" || op == "HardSigmoid";  // to 1; the others go from -1 to 1
   LayerCounts& counts = activity_.layers[step.activation->index];
   std::fill(counts.active.begin(), counts.active.end(), 0);
-  kernels::CountActive(rows, layout.channels, layout.positions, layout.channels_last, skip, step_inputs_[0],
-                       seen_units_.data(), counts.active.data());
+  kernels::CountActive(rows, layout.images, layout.channels, layout.positions, layout.channels_last, skip,
+                       step_inputs_[0], seen_units_.data(), counts.active.data());
+  if (step.activation->only_observed) {
+    counts.zeros = kernels::CountNotPositive(rows, layout.elements(), skip, step_inputs_[0]);
+    return;
+  }
   step.layer->Run(call);
   counts.zeros = kernels::CountZeros(rows, layout.elements(), skip, output);
   if (family == ActivationFamily::kSaturating) {

@@ -1,14 +1,21 @@
-// A rewriting pass: what can be known at load is computed at load.
+// What can be known at load is computed at load: shape arithmetic, and whatever else depends on weights alone.
 #pragma once
 
-#include "model/graph/graph.h"
+#include <functional>
+
+#include "model/graph/rules.h"
 
 namespace halfwave {
 
-// Removes nodes whose inputs are all known, and puts their values among the constants: the shape arithmetic that
-// exporters leave behind, Shape → Gather → Unsqueeze → Concat → Reshape and its kin, and weights that are reshaped or
-// transposed. An open batch goes through such arithmetic as a symbol, and a Reshape to it copies the input's batch. A
-// node that cannot be folded stays, for shape inference to judge. The nodes must be sorted.
-void FoldConstants(Graph& graph);
+// Computes the outputs of a node whose inputs are all constants, given their types.
+using Evaluate = std::function<absl::StatusOr<std::vector<Constant>>(const NodeContext& context, const Types& types)>;
+
+// The values of all nodes that depend on constants and on the shapes of the inputs alone, by output name. The size of
+// an open batch goes through such arithmetic as a symbol. The graph must be sorted and stays as it is. Errors as
+// InferShapes's; RESOURCE_EXHAUSTED if the results would take more than `max_elements` elements.
+absl::StatusOr<ConstantMap> FindConstants(const Graph& graph, const Evaluate& evaluate, int64_t max_elements);
+
+// Puts such values among the graph's constants and removes the nodes that computed them.
+void FoldConstants(Graph& graph, ConstantMap values);
 
 }  // namespace halfwave

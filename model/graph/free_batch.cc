@@ -1,34 +1,33 @@
 #include "model/graph/free_batch.h"
 
-#include "absl/strings/str_cat.h"
+#include <algorithm>
 
 namespace halfwave {
 
-absl::StatusOr<bool> FreeBatch(Graph& graph) {
-  int64_t fixed = kBatch;
-  for (GraphValue& input : graph.inputs) {
-    if (!input.shape.empty() && input.shape[0] != kBatch) {
-      if (fixed != kBatch && fixed != input.shape[0]) {
-        return absl::UnimplementedError(absl::StrCat("input '", input.name, "' has a first dimension of ",
-                                                     input.shape[0], " and another input one of ", fixed,
-                                                     "; export the model with one open (dynamic) batch for all"));
-      }
-      fixed = input.shape[0];
-      input.shape[0] = kBatch;
-    }
-  }
-  if (fixed == kBatch) return false;
-  for (GraphValue& output : graph.outputs) {
-    if (!output.shape.empty()) output.shape[0] = kBatch;
-  }
-  for (const Node& node : graph.nodes) {
-    if (node.op != "Reshape" || node.inputs.size() != 2 || graph.constants.contains(node.inputs[0])) continue;
-    const auto target = graph.constants.find(node.inputs[1]);
-    if (target != graph.constants.end() && !target->second.ints.empty() && target->second.ints[0] == fixed) {
-      target->second.ints[0] = 0;
-    }
-  }
+bool OpenBatch(Graph& graph) {
+  const auto size = [](const GraphValue& input) { return input.shape.empty() ? 0 : input.shape[0]; };
+  const int64_t fixed = graph.inputs.empty() ? 0 : size(graph.inputs[0]);
+  const bool all_alike = std::all_of(graph.inputs.begin(), graph.inputs.end(),
+                                     [&](const GraphValue& input) { return size(input) == fixed; });
+  if (fixed < 1 || !all_alike) return false;
+  graph.fixed_batch = fixed;
+  for (GraphValue& input : graph.inputs) input.shape[0] = kBatch;
   return true;
+}
+
+void CloseBatch(Graph& graph) {
+  for (GraphValue& input : graph.inputs) {
+    if (!input.shape.empty() && input.shape[0] == kBatch) input.shape[0] = std::max<int64_t>(1, graph.fixed_batch);
+  }
+  graph.fixed_batch = 0;
+}
+
+Shape ShapeWithBatch(const Shape& shape) {
+  Shape result = RowShape(shape);
+  const bool leads = !result.empty() && result[0] == 1;
+  if (!leads) result.insert(result.begin(), 1);
+  result[0] = kBatch;
+  return result;
 }
 
 }  // namespace halfwave

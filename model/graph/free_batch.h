@@ -1,14 +1,19 @@
-// A rewriting pass: a file exported for one fixed batch size is made to take any.
+// Whether dimension 0 of a graph's inputs stands for the batch or for a size.
 #pragma once
 
 #include "model/graph/graph.h"
 
 namespace halfwave {
 
-// Opens dimension 0 of every input of a fixed size B, and replaces a leading B in the target of every Reshape by 0,
-// which copies the open dimension. Returns whether anything was fixed; UNIMPLEMENTED if inputs were fixed to different
-// sizes, because then dimension 0 is not one batch. Whether the result still means the same is
-// for shape inference and the check at load to say.
-absl::StatusOr<bool> FreeBatch(Graph& graph);
+// Opens a batch that the file fixes: if dimension 0 of every input is the same size, it becomes kBatch, and the size
+// goes to graph.fixed_batch, for shape inference to recognise where constants repeat it. Returns whether it did so.
+bool OpenBatch(Graph& graph);
+
+// The opposite, for a model that does not keep the rows of a batch apart: dimension 0 becomes the size that the file
+// fixed, or 1 where the file left it open.
+void CloseBatch(Graph& graph);
+
+// The shape that clients see for a value inside a graph: one row of it, behind an open batch.
+Shape ShapeWithBatch(const Shape& shape);
 
 }  // namespace halfwave

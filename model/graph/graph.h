@@ -25,27 +25,31 @@ struct Constant {
   std::vector<std::string> strings;
 };
 
-using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Constant>;
+using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
+                               std::vector<std::string>, Constant>;
 
 struct Node {
   std::string name;  // never empty: an unnamed node is called after its first output
   std::string op;
+  std::string domain;               // empty for ONNX's own
   std::vector<std::string> inputs;  // "" marks an optional input left out
   std::vector<std::string> outputs;
   std::map<std::string, Attribute> attributes;
 };
 
-// An input or output of the whole network. Dimension 0 is the batch: kBatch if open, else the fixed size.
+// An input or output of the whole network, as the file has it: dimension 0 is kBatch if it is open.
 struct GraphValue {
   std::string name;
   Shape shape;
   DataType type = DataType::kFloat;
+  std::vector<std::string> labels = {};  // for type kString: the string that each computed index stands for
 };
 
 struct Graph {
   std::string name;
   std::string producer;
-  int64_t opset = 0;  // of the default domain
+  int64_t opset = 0;        // of the default domain
+  int64_t fixed_batch = 0;  // the batch that the file was exported for and that has been opened since; 0 if none
   std::vector<GraphValue> inputs;
   std::vector<GraphValue> outputs;
   std::vector<Node> nodes;  // each node after those it reads from
@@ -74,8 +78,8 @@ absl::StatusOr<T> GetAttribute(const Graph& graph, const Node& node, const std::
 bool HasInput(const Node& node, size_t index);
 
 // The constant behind the node's input `index`, which must hold floats if `type` is kFloat, else integers. Errors say
-// what the input is (`role`): INVALID_ARGUMENT if it is missing or holds something else, UNIMPLEMENTED if it is computed
-// at run time.
+// what the input is (`role`): INVALID_ARGUMENT if it is missing or holds something else, UNIMPLEMENTED if it is
+// computed at run time.
 absl::StatusOr<const Constant*> ConstantInput(const Graph& graph, const Node& node, size_t index, DataType type,
                                               const std::string& role);
 

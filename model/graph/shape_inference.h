@@ -1,44 +1,39 @@
-// Shapes of all values of a graph, and the list of operators that exist here.
+// Types and shapes of all values of a graph, and the list of operators that exist here.
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string_view>
 
-#include "model/graph/graph.h"
+#include "model/graph/rules.h"
 
 namespace halfwave {
 
-using ShapeMap = std::map<std::string, Shape>;  // by value name; constants are not in it
-
-// What a rule may look at: the node, its graph, and the shapes of everything before it.
-struct NodeContext {
-  const Graph& graph;
-  const Node& node;
-  const ShapeMap& shapes;
-
-  // The shape of input `index`; INVALID_ARGUMENT if it is left out or a constant where data must flow.
-  absl::StatusOr<Shape> InputShape(size_t index) const;
-  // An error that blames this node.
-  absl::Status Error(absl::StatusCode code, const std::string& what) const;
-};
-
-// An operator as the graph knows it: what it is called, how many inputs it takes, and the shape of its first output.
+// An operator as the graph knows it: what it is called, since which opset it exists, how many inputs it takes, and the
+// rule for its outputs.
 struct OperatorRule {
   std::string_view op;
+  int64_t since;
   size_t min_inputs;
   size_t max_inputs;
-  std::function<absl::StatusOr<Shape>(const NodeContext&)> infer;
+  std::function<absl::StatusOr<Types>(const NodeContext&)> infer;
 };
 
-// Every operator that can be served, by name.
+// Every operator that can be served, by name. Those of other domains than ONNX's own are called "domain::name", and
+// "halfwave." begins the names of those that only rewriting makes.
 std::span<const OperatorRule> Operators();
 
-// The shape of a node's first output, given those before it. UNIMPLEMENTED for an operator that is not supported,
-// INVALID_ARGUMENT for shapes that do not fit together; both name the node.
-absl::StatusOr<Shape> InferNode(const NodeContext& context);
+// A node's operator as Operators() calls it.
+std::string OperatorName(const Node& node);
 
-// The shapes of all inputs and node outputs, in terms of kBatch where the batch is open. The nodes must be sorted.
-// Errors as InferNode's.
-absl::StatusOr<ShapeMap> InferShapes(const Graph& graph);
+// The types of a node's outputs, given those before it. UNIMPLEMENTED for an operator that is not supported,
+// INVALID_ARGUMENT for shapes that do not fit together; both name the node.
+absl::StatusOr<Types> InferNode(const NodeContext& context);
+
+// The types of all inputs and node outputs. The nodes must be sorted. Where an input's dimension 0 is kBatch, whatever
+// would mix the rows of a batch is refused; where it is a size, it is a dimension like any other. Errors as
+// InferNode's; RESOURCE_EXHAUSTED for a graph whose row takes more than `max_steps` steps: a hundred bytes can ask for
+// days.
+absl::StatusOr<TypeMap> InferShapes(const Graph& graph, double max_steps = 1e11);
 
 }  // namespace halfwave

@@ -17,21 +17,23 @@ uint64_t CountIf(int64_t rows, int64_t elements, const uint8_t* skip, const floa
 
 }  // namespace
 
-void CountActive(int64_t rows, int64_t units, int64_t positions, bool channels_last, const uint8_t* skip,
-                 const float* x, uint8_t* seen, uint32_t* active) {
+void CountActive(int64_t rows, int64_t images, int64_t units, int64_t positions, bool channels_last,
+                 const uint8_t* skip, const float* x, uint8_t* seen, uint32_t* active) {
   for (int64_t row = 0; row < rows; ++row) {
-    const float* row_data = x + row * units * positions;
     if (skip != nullptr && skip[row] != 0) continue;
     std::fill_n(seen, units, uint8_t{0});
-    if (channels_last) {
-      for (int64_t position = 0; position < positions; ++position) {
-        const float* pixel = row_data + position * units;
-        for (int64_t unit = 0; unit < units; ++unit) seen[unit] |= pixel[unit] > 0.0f ? 1 : 0;
-      }
-    } else {
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const float* map = row_data + unit * positions;
-        seen[unit] = std::any_of(map, map + positions, [](float value) { return value > 0.0f; }) ? 1 : 0;
+    for (int64_t image = row * images; image < (row + 1) * images; ++image) {
+      const float* data = x + image * units * positions;
+      if (channels_last) {
+        for (int64_t position = 0; position < positions; ++position) {
+          const float* pixel = data + position * units;
+          for (int64_t unit = 0; unit < units; ++unit) seen[unit] |= pixel[unit] > 0.0f ? 1 : 0;
+        }
+      } else {
+        for (int64_t unit = 0; unit < units; ++unit) {
+          const float* map = data + unit * positions;
+          seen[unit] |= std::any_of(map, map + positions, [](float value) { return value > 0.0f; }) ? 1 : 0;
+        }
       }
     }
     for (int64_t unit = 0; unit < units; ++unit) active[unit] += seen[unit];
@@ -40,6 +42,10 @@ void CountActive(int64_t rows, int64_t units, int64_t positions, bool channels_l
 
 uint64_t CountZeros(int64_t rows, int64_t elements, const uint8_t* skip, const float* x) {
   return CountIf(rows, elements, skip, x, [](float value) { return value == 0.0f; });
+}
+
+uint64_t CountNotPositive(int64_t rows, int64_t elements, const uint8_t* skip, const float* x) {
+  return CountIf(rows, elements, skip, x, [](float value) { return value <= 0.0f; });
 }
 
 uint64_t CountOutside(int64_t rows, int64_t elements, float low, float high, const uint8_t* skip, const float* x) {

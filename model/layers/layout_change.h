@@ -5,16 +5,16 @@
 
 namespace halfwave {
 
-// Reorders each row from [rows, columns] to [columns, rows]: between row-major and channels-last.
+// Reorders each image of each row from [rows, columns] to [columns, rows]: between row-major and channels-last.
 class LayoutChange : public Layer {
  public:
-  LayoutChange(int64_t rows, int64_t columns) : rows_(rows), columns_(columns) {}
+  LayoutChange(int64_t images, int64_t rows, int64_t columns) : images_(images), rows_(rows), columns_(columns) {}
   void Run(const LayerCall& call) const override {
-    kernels::TransposeImages(call.rows, rows_, columns_, call.inputs[0], call.output);
+    kernels::TransposeImages(call.rows * images_, rows_, columns_, call.inputs[0], call.output);
   }
 
  private:
-  int64_t rows_, columns_;
+  int64_t images_, rows_, columns_;
 };
 
 }  // namespace halfwave
