@@ -5,9 +5,10 @@
 
 namespace halfwave {
 
-// Lets everybody who reads the output of such a node read its input instead, and removes the node: an Identity of a
-// weight (PyTorch stores equal weights once, and the others as Identity of the first) and a Pad by nothing (PyTorch
-// puts one before every AveragePool). The nodes must be sorted. A node whose output is one of the model's stays.
+// Lets everybody who reads the output of such a node read its input instead, and removes the node: Identity, Dropout
+// outside of training, Pad by nothing, Transpose that keeps the order, Concat of one, Cast of a float to float. The
+// nodes must be sorted. Outputs of the model keep their names: the node that made the removed one's input takes over
+// the name, and where that cannot be (an input of the model, a constant, another output of it) the node stays.
 void DropNoOps(Graph& graph);
 
 }  // namespace halfwave

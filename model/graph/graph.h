@@ -45,6 +45,14 @@ struct GraphValue {
   std::vector<std::string> labels = {};  // for type kString: the string that each computed index stands for
 };
 
+// Something a rewriting pass did to the file's graph, in words for a reader: pass "fold_batch_norm", node "bn1", what
+// "folded into 'conv1'". Long names are cut.
+struct Rewrite {
+  std::string pass;
+  std::string node;
+  std::string what;
+};
+
 struct Graph {
   std::string name;
   std::string producer;
@@ -55,6 +63,7 @@ struct Graph {
   std::vector<Node> nodes;  // each node after those it reads from
   std::map<std::string, Constant> constants;
   std::map<std::string, std::string> metadata;
+  std::vector<Rewrite> rewrites;  // in the order in which they were done
 };
 
 // Puts the nodes in topological order. INVALID_ARGUMENT, naming the node, for a value that nothing produces, a value
