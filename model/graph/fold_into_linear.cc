@@ -9,7 +9,7 @@
 namespace halfwave {
 namespace {
 
-constexpr int64_t kMaxCopied = int64_t{1} << 26;  // copies of weights, in elements: a small file may not ask for much
+constexpr int64_t kMaxCopied = int64_t{1} << 24;  // copies of weights, in elements: a small file may not ask for much
 // Weights are gone through a few times; a file whose nodes go through the same ones again and again is left as it is.
 constexpr int64_t kMaxPassesOverWeights = 8;
 constexpr int64_t kMinSteps = int64_t{1} << 24;

@@ -46,6 +46,7 @@ TEST(RewriteGraph, AHugeGraphTakesAMoment) {
     graph.outputs[0].name = value;
     graph.constants = {{"w", Floats({1, 1}, {1})}, {"b", Floats({1}, {1})}};
     RewriteGraph(graph);
+    ASSERT_FALSE(graph.nodes.empty());
     EXPECT_EQ(graph.nodes.back().outputs[0], value);
     ASSERT_TRUE(SortNodes(graph).ok());
   }

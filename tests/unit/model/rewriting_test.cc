@@ -190,12 +190,13 @@ TEST(Rewriting, ReluAfterMaxPoolGivesTheSameBits) {
            {{"kernel_shape", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}},
            {{"kernel_shape", Ints{2, 2}}, {"dilations", Ints{2, 3}}},
            {{"kernel_shape", Ints{3, 3}}, {"dilations", Ints{2, 1}}, {"pads", Ints{1, 1, 1, 1}}},
+           {{"kernel_shape", Ints{2, 2}}, {"dilations", Ints{6, 1}}, {"pads", Ints{1, 0, 2, 0}}},  // sees nothing once
            {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}}) {
     OnnxBuilder network;
     network.Input("x", {-1, 2, 5, 6});
     Weight(network, "w", {3, 2, 1, 1}, 5);
     network.Node("Conv", {"x", "w"}, {"c"}).Node("Relu", {"c"}, {"a"}).Node("MaxPool", {"a"}, {"b"}, attributes);
-    network.Node("MaxPool", {"b"}, {"y"}, {{"kernel_shape", Ints{2, 2}}}).Output("y");
+    network.Node("MaxPool", {"b"}, {"y"}, {{"kernel_shape", Ints{1, 2}}}).Output("y");
     ExpectSameFunction(network, ReluAfterMaxPool, true);
   }
 }
