@@ -10,7 +10,7 @@
 namespace halfwave {
 
 void RewriteGraph(Graph& graph) {
-  constexpr int kMaxRounds = 8;
+  constexpr int kMaxRounds = 4;
   DropDeadBranches(graph);  // what they read would otherwise have two readers
   size_t before = 0;
   for (int round = 0; round < kMaxRounds; ++round) {
