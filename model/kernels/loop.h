@@ -1,9 +1,11 @@
 // Nested loops over operands with strides, as short as the strides allow.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace halfwave::kernels {
@@ -36,6 +38,27 @@ std::vector<Loop<kOperands>> MergeLoops(std::span<const int64_t> shape,
     }
   }
   if (loops.empty()) loops.push_back({});
+  return loops;
+}
+
+// The loops over a row-major tensor of `elements`, those over some of its axes apart.
+struct AxisLoops {
+  int64_t elements = 1;
+  std::vector<Loop<1>> kept, reduced;
+};
+
+// axes: not negative, each at most once.
+inline AxisLoops SplitLoops(std::span<const int64_t> shape, std::span<const int64_t> axes) {
+  AxisLoops loops;
+  std::vector<int64_t> kept_shape(shape.begin(), shape.end()), reduced_shape(shape.size(), 1), strides(shape.size());
+  for (size_t i = shape.size(); i-- > 0;) {
+    strides[i] = loops.elements;
+    loops.elements *= shape[i];
+    if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) == axes.end()) continue;
+    std::swap(kept_shape[i], reduced_shape[i]);
+  }
+  loops.kept = MergeLoops<1>(kept_shape, {strides});
+  loops.reduced = MergeLoops<1>(reduced_shape, {strides});
   return loops;
 }
 

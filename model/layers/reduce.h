@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "model/kernels/reduce.h"
 #include "model/layers/layer.h"
@@ -13,13 +12,15 @@ namespace halfwave {
 // No axes: each element alone.
 class Reduce : public Layer {
  public:
-  Reduce(kernels::Reduction reduction, std::span<const int64_t> shape, std::span<const int64_t> axes);
-  void Run(const LayerCall& call) const override;
+  Reduce(kernels::Reduction reduction, std::span<const int64_t> shape, std::span<const int64_t> axes)
+      : reduction_(reduction), loops_(kernels::SplitLoops(shape, axes)) {}
+  void Run(const LayerCall& call) const override {
+    kernels::Reduce(reduction_, call.rows, loops_.elements, loops_.kept, loops_.reduced, call.inputs[0], call.output);
+  }
 
  private:
   kernels::Reduction reduction_;
-  int64_t row_elements_ = 1;
-  std::vector<kernels::Loop<1>> kept_, reduced_;
+  kernels::AxisLoops loops_;
 };
 
 // The index of the largest, or smallest, of each group: rows of [groups, length, stride] become [groups, stride].
