@@ -15,9 +15,10 @@ using ArrayMap = Eigen::Map<Eigen::ArrayXf>;
 using Sizes = Window::Sizes;
 
 // The coordinate of the image that step `k` of the window at `out` sees along dimension d, or -1 for padding.
+template <bool kTransposed>
 int64_t SeenAt(const Window& w, size_t d, int64_t out, int64_t k) {
   int64_t at = 0;
-  if (w.transposed) {
+  if (kTransposed) {
     const int64_t steps = out + w.pads_begin[d] - k * w.dilations[d];
     if (steps % w.strides[d] != 0) return -1;
     at = steps / w.strides[d];
@@ -28,14 +29,14 @@ int64_t SeenAt(const Window& w, size_t d, int64_t out, int64_t k) {
 }
 
 // Calls visit(position) for each step of the window at `out`: the position in the image that it sees, or -1.
-template <typename Visit>
+template <bool kTransposed, typename Visit>
 void ForEachStep(const Window& w, const Sizes& out, Visit visit) {
   for (int64_t kz = 0; kz < w.kernel[0]; ++kz) {
-    const int64_t z = SeenAt(w, 0, out[0], kz);
+    const int64_t z = SeenAt<kTransposed>(w, 0, out[0], kz);
     for (int64_t ky = 0; ky < w.kernel[1]; ++ky) {
-      const int64_t y = SeenAt(w, 1, out[1], ky);
+      const int64_t y = SeenAt<kTransposed>(w, 1, out[1], ky);
       for (int64_t kx = 0; kx < w.kernel[2]; ++kx) {
-        const int64_t x = SeenAt(w, 2, out[2], kx);
+        const int64_t x = SeenAt<kTransposed>(w, 2, out[2], kx);
         visit(z < 0 || y < 0 || x < 0 ? -1 : (z * w.size[1] + y) * w.size[2] + x);
       }
     }
@@ -45,7 +46,7 @@ void ForEachStep(const Window& w, const Sizes& out, Visit visit) {
 // Calls visit(pixel) for each pixel of the image that the window at `out` sees.
 template <typename Visit>
 void ForEachPixel(const Window& w, const Sizes& out, const float* image, Visit visit) {
-  ForEachStep(w, out, [&](int64_t position) {
+  ForEachStep<false>(w, out, [&](int64_t position) {
     if (position >= 0) visit(ConstArrayMap(image + position * w.channels, w.channels));
   });
 }
@@ -92,17 +93,40 @@ float Root(double sum, float p) {
   return static_cast<float>(p == 1 ? sum : p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / static_cast<double>(p)));
 }
 
+template <bool kTransposed>
+void CopySteps(const Window& w, int64_t begin, int64_t end, int64_t first, int64_t count, const float* x,
+               float* columns) {
+  const int64_t in_image = begin % w.positions();
+  const float* image = x + begin / w.positions() * w.image_elements() + first;
+  Sizes out = {in_image / w.out[2] / w.out[1], in_image / w.out[2] % w.out[1], in_image % w.out[2]};
+  for (int64_t position = begin; position < end; ++position) {
+    ForEachStep<kTransposed>(w, out, [&](int64_t seen) {
+      if (seen < 0) {
+        std::fill_n(columns, count, 0.0f);
+      } else {
+        std::copy_n(image + seen * w.channels, count, columns);
+      }
+      columns += count;
+    });
+    // The next position: the last dimension counts fastest.
+    if (++out[2] < w.out[2]) continue;
+    out[2] = 0;
+    if (++out[1] < w.out[1]) continue;
+    out[1] = 0;
+    if (++out[0] < w.out[0]) continue;
+    out[0] = 0;
+    image += w.image_elements();
+  }
+}
+
 }  // namespace
 
-void Im2Col(const Window& w, int64_t begin, int64_t end, int64_t first, int64_t count, const float* x, float* columns) {
-  const int64_t plane = w.out[1] * w.out[2];
-  for (int64_t position = begin; position < end; ++position) {
-    const float* image = x + position / w.positions() * w.image_elements();
-    const int64_t in_image = position % w.positions();
-    ForEachStep(w, {in_image / plane, in_image / w.out[2] % w.out[1], in_image % w.out[2]}, [&](int64_t seen) {
-      columns =
-          seen < 0 ? std::fill_n(columns, count, 0.0f) : std::copy_n(image + seen * w.channels + first, count, columns);
-    });
+void Im2Col(const Window& window, int64_t begin, int64_t end, int64_t first, int64_t count, const float* x,
+            float* columns) {
+  if (window.transposed) {
+    CopySteps<true>(window, begin, end, first, count, x, columns);
+  } else {
+    CopySteps<false>(window, begin, end, first, count, x, columns);
   }
 }
 
@@ -127,7 +151,7 @@ void MaxPoolIndices(const Window& w, bool column_major, int64_t images, const fl
     for (int64_t channel = 0; channel < w.channels; ++channel) {
       int64_t best = -1;
       float largest = 0;
-      ForEachStep(w, at, [&](int64_t position) {
+      ForEachStep<false>(w, at, [&](int64_t position) {
         if (position < 0) return;
         const float value = image[position * w.channels + channel];
         if (best >= 0 && !(value > largest) && !(std::isnan(value) && !std::isnan(largest))) return;
