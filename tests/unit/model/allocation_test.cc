@@ -7,8 +7,16 @@
 #include <fstream>
 #include <new>
 #include <sstream>
+#include <typeinfo>
 
 #include "model/engine/session.h"
+#include "model/layers/broadcast.h"
+#include "model/layers/conv.h"
+#include "model/layers/matmul.h"
+#include "model/layers/normalize.h"
+#include "model/layers/pool.h"
+#include "model/layers/rearrange.h"
+#include "model/layers/reduce.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/paths.h"
 #include "tests/support/run_model.h"
@@ -235,6 +243,64 @@ TEST(Operator, ALargeConvolutionRunsWithoutAllocating) {
     std::copy(noise.begin(), noise.end(), session.input(0).begin());
     session.Run(rows);
     EXPECT_EQ(AllocationsIn([&] { session.Run(rows); }), 0) << rows << " rows";
+  }
+}
+
+void ExpectLayerRunsWithoutAllocating(const Layer& layer, const std::vector<int64_t>& inputs, int64_t outputs) {
+  constexpr int64_t kRows = 3;
+  std::vector<std::vector<float>> data;
+  std::vector<const float*> pointers;
+  for (const int64_t elements : inputs) data.push_back(Noise(kRows * elements, 1, 0, 3));
+  for (const auto& input : data) pointers.push_back(input.data());
+  std::vector<float> y(kRows * outputs), scratch(layer.ScratchElements(kRows));
+  const LayerCall call{kRows, pointers, y.data(), scratch.data()};
+  EXPECT_EQ(AllocationsIn([&] { layer.Run(call); }), 0) << typeid(layer).name();
+}
+
+TEST(Layer, RunsWithoutAllocatingWhicheverItIs) {
+  const Shape shape = {2, 3, 4}, channel = {3, 1}, axes = {0, 2};
+  const Operand whole = Operand::Computed(shape, shape), part = Operand::Computed(channel, shape);
+  for (int op = 0; op <= static_cast<int>(kernels::BinaryOp::kTruncDivide); ++op) {
+    ExpectLayerRunsWithoutAllocating(Broadcast(static_cast<kernels::BinaryOp>(op), shape, whole, part), {24, 3}, 24);
+  }
+  ExpectLayerRunsWithoutAllocating(Select(shape, part, whole, part), {3, 24, 3}, 24);
+  for (int kind = 0; kind <= static_cast<int>(kernels::Reduction::kSumSquare); ++kind) {
+    ExpectLayerRunsWithoutAllocating(Reduce(static_cast<kernels::Reduction>(kind), shape, axes), {24}, 3);
+  }
+  ExpectLayerRunsWithoutAllocating(ArgMax(2, 3, 4, false, true), {24}, 8);
+  ExpectLayerRunsWithoutAllocating(TopK(2, 3000, 4, 2000, true, TopK::Output::kValues), {24'000}, 16'000);
+  ExpectLayerRunsWithoutAllocating(Rearrange(4, 1, {3, -1, 0}), {4}, 3);
+  ExpectLayerRunsWithoutAllocating(SparseMap(4, 1, {{0, 2}, {3, 1}, {1, 2}}), {4}, 1);
+  ExpectLayerRunsWithoutAllocating(Gather(1, 4, 1, 2), {4, 2}, 2);
+  kernels::Window window{.channels = 2, .size = {3, 4, 5}, .kernel = {2, 2, 2}, .out = {2, 3, 4}};
+  ExpectLayerRunsWithoutAllocating(Conv(window, 2, 2, Noise(16, 1), {0, 0}), {120}, 48);
+  ExpectLayerRunsWithoutAllocating(MaxPoolIndices(window, true), {120}, 48);
+  ExpectLayerRunsWithoutAllocating(LpPool(window, 3), {120}, 48);
+  window.out = {4, 5, 6};
+  ExpectLayerRunsWithoutAllocating(ConvTranspose(window, 2, 2, Noise(16, 1), {0, 0}), {120}, 240);
+  ExpectLayerRunsWithoutAllocating(GlobalLpPool(12, 2, 2), {24}, 2);
+  for (const auto kind : {LayerNorm::Kind::kMeanAndVariance, LayerNorm::Kind::kRootMeanSquare}) {
+    ExpectLayerRunsWithoutAllocating(LayerNorm(kind, 6, 4, 1e-5f, {}, {}), {24}, 24);
+  }
+  ExpectLayerRunsWithoutAllocating(GroupNorm(1, 2, 12, 1e-5f, {1, 1}, {0, 0}), {24}, 24);
+  ExpectLayerRunsWithoutAllocating(MeanVarianceNorm(shape, axes), {24}, 24);
+  ExpectLayerRunsWithoutAllocating(LocalResponseNorm(2, 12, 3, 1, 1, 1), {24}, 24);
+}
+
+TEST(Layer, LargeProductsOfComputedMatricesRunWithoutAllocating) {
+  struct Case {
+    int64_t rows, depth, columns;
+  };
+  for (const auto& [rows, depth, columns] : {Case{1, 2000, 2000},
+                                             {2000, 2000, 1},
+                                             {700, 700, 700},
+                                             {1, 600'000, 1},
+                                             {2, 600'000, 2},
+                                             {2, 3, 20'000},
+                                             {20'000, 3, 2}}) {
+    ExpectLayerRunsWithoutAllocating(MatMul({}, rows, depth, columns, Operand::Computed({}, {}, rows * depth),
+                                            Operand::Computed({}, {}, depth * columns)),
+                                     {rows * depth, depth * columns}, rows * columns);
   }
 }
 
