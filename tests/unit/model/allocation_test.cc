@@ -295,6 +295,8 @@ TEST(Layer, LargeProductsOfComputedMatricesRunWithoutAllocating) {
                                              {2000, 2000, 1},
                                              {700, 700, 700},
                                              {1, 600'000, 1},
+                                             {2, 600'000, 1},
+                                             {1, 600'000, 2},
                                              {2, 600'000, 2},
                                              {2, 3, 20'000},
                                              {20'000, 3, 2}}) {
