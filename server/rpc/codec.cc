@@ -1,22 +1,20 @@
 #include "server/rpc/codec.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "server/rpc/tensor_codec.h"
 
 namespace halfwave {
 namespace {
 
-using inference::InferTensorContents;
 using inference::ModelInferRequest;
 using InputTensor = ModelInferRequest::InferInputTensor;
-
-static_assert(std::endian::native == std::endian::little, "raw contents are little-endian and used as they are");
 
 absl::Status InputError(const InputTensor& tensor, const ModelVersion& version, const std::string& what) {
   return absl::InvalidArgumentError(
@@ -27,16 +25,12 @@ std::string Names(const std::vector<GraphValue>& values) {
   return absl::StrJoin(values, ", ", [](std::string* out, const GraphValue& value) { out->append(value.name); });
 }
 
-int CountContents(const InferTensorContents& contents) {
-  return contents.bool_contents_size() + contents.int_contents_size() + contents.int64_contents_size() +
-         contents.uint_contents_size() + contents.uint64_contents_size() + contents.fp32_contents_size() +
-         contents.fp64_contents_size() + contents.bytes_contents_size();
-}
-
 // The rows a tensor says it has, once its shape fits the model's input.
 absl::StatusOr<int64_t> CheckShape(const InputTensor& tensor, const GraphValue& input, const ModelVersion& version) {
-  if (tensor.datatype() != "FP32") {
-    return InputError(tensor, version, absl::StrCat("expected datatype FP32, found '", tensor.datatype(), "'"));
+  if (tensor.datatype() != DataTypeName(input.type)) {
+    return InputError(
+        tensor, version,
+        absl::StrCat("expected datatype ", DataTypeName(input.type), ", found '", tensor.datatype(), "'"));
   }
   const Shape shape(tensor.shape().begin(), tensor.shape().end());
   const bool fits =
@@ -54,34 +48,6 @@ absl::StatusOr<int64_t> CheckShape(const InputTensor& tensor, const GraphValue& 
   return shape[0];
 }
 
-// Where the values of input tensor `index` lie, once there are as many as the shape says.
-absl::StatusOr<const char*> FindValues(const ModelInferRequest& request, int index, int64_t elements,
-                                       const ModelVersion& version) {
-  const InputTensor& tensor = request.inputs(index);
-  const int typed = CountContents(tensor.contents());
-  if (request.raw_input_contents_size() > 0) {
-    if (typed > 0) {
-      return InputError(tensor, version, "has both raw and typed contents; send one of them");
-    }
-    const std::string& raw = request.raw_input_contents(index);
-    if (raw.size() != elements * sizeof(float)) {
-      return InputError(tensor, version,
-                        absl::StrCat("input byte size mismatch: expected ", elements * sizeof(float), " bytes (",
-                                     elements, " FP32 values), found ", raw.size()));
-    }
-    return raw.data();
-  }
-  const auto& values = tensor.contents().fp32_contents();
-  if (typed != values.size()) {
-    return InputError(tensor, version, "expected its values in fp32_contents alone, found others");
-  }
-  if (values.size() != elements) {
-    return InputError(tensor, version,
-                      absl::StrCat("expected ", elements, " values in fp32_contents, found ", values.size()));
-  }
-  return reinterpret_cast<const char*>(values.data());
-}
-
 // The index of the first value that is NaN or infinite, or `count`.
 int64_t FindNonFinite(const char* values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
@@ -90,6 +56,11 @@ int64_t FindNonFinite(const char* values, int64_t count) {
     if (!std::isfinite(value)) return i;
   }
   return count;
+}
+
+size_t WireBytes(const ModelInferRequest& request, int index) {
+  return request.raw_input_contents_size() > 0 ? request.raw_input_contents(index).size()
+                                               : request.inputs(index).contents().ByteSizeLong();
 }
 
 absl::StatusOr<size_t> FindInput(const InputTensor& tensor, const ModelVersion& version) {
@@ -126,9 +97,16 @@ absl::StatusOr<DecodedRows> DecodeRows(const ModelInferRequest& request, const M
     }
     decoded.rows = rows;
     const int64_t elements = rows * RowElements(inputs[index].shape);
-    HALFWAVE_ASSIGN_OR_RETURN(decoded.inputs[index], FindValues(request, i, elements, version));
+    std::vector<float> converted;
+    const auto values = DecodeValues(request, i, inputs[index].type, elements, converted);
+    if (!values.ok()) return InputError(tensor, version, std::string(values.status().message()));
+    decoded.inputs[index] = *values;
     decoded.bytes += elements * sizeof(float);
-    const int64_t bad = FindNonFinite(decoded.inputs[index], elements);
+    if (!converted.empty()) {
+      decoded.bytes += WireBytes(request, i);
+      decoded.converted.push_back(std::move(converted));
+    }
+    const int64_t bad = IsFloat(inputs[index].type) ? FindNonFinite(*values, elements) : elements;
     if (bad < elements) {
       decoded.finite = false;
       if (!allow_non_finite) {
@@ -175,13 +153,7 @@ void EncodeResponse(const ModelInferRequest& request, const ModelVersion& versio
   response.set_model_version(version.version());
   response.set_id(request.id());
   for (const size_t index : outputs) {
-    const GraphValue& output = version.model().outputs()[index];
-    auto* tensor = response.add_outputs();
-    tensor->set_name(output.name);
-    tensor->set_datatype("FP32");
-    tensor->add_shape(rows);
-    for (size_t i = 1; i < output.shape.size(); ++i) tensor->add_shape(output.shape[i]);
-    response.add_raw_output_contents(reinterpret_cast<const char*>(values[index].data()), values[index].size_bytes());
+    EncodeValues(version.model().outputs()[index], rows, values[index], response);
   }
 }
 

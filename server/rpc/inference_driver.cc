@@ -77,6 +77,7 @@ class InferenceDriver::Call {
     InferenceRequest inference;
     inference.rows = rows.rows;
     inference.inputs = std::move(rows.inputs);
+    converted_ = std::move(rows.converted);
     inference.bytes = rows.bytes;
     inference.finite = rows.finite;
     inference.deadline = DeadlineOf(context_);
@@ -126,6 +127,7 @@ class InferenceDriver::Call {
   absl::Time start_;
   std::shared_ptr<ModelVersion> version_;
   std::vector<size_t> outputs_;
+  std::vector<std::vector<float>> converted_;  // what the inputs point to where the message does not hold floats
 };
 
 InferenceDriver::InferenceDriver(const Options& options, ServiceContext context, InferenceService& service,

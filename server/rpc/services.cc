@@ -25,7 +25,7 @@ grpc::Status Answer(const ServiceContext& context, Method method, Body body) {
 
 void Describe(const GraphValue& value, inference::ModelMetadataResponse::TensorMetadata* out) {
   out->set_name(value.name);
-  out->set_datatype("FP32");
+  out->set_datatype(DataTypeName(value.type));
   out->mutable_shape()->Add(value.shape.begin(), value.shape.end());
 }
 

@@ -24,7 +24,7 @@ MAY_USE = {
     "server/metrics": ["model/base", "model/activity", "server/version.h"],
     "server/repository": ["model/base", "model/engine", "model/onnx", "model/activity", "model/zoo",
                           "server/batching", "server/metrics", "server/log"],
-    "server/rpc": ["proto", "model/base", "server/repository", "server/metrics", "server/log", "server/version.h"],
+    "server/rpc": ["proto", "model/base", "model/graph", "server/repository", "server/metrics", "server/log", "server/version.h"],
     "server": ["model/base", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
                "server/version.h"],
     "client": ["proto"],
