@@ -2,19 +2,17 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <bit>
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/choose_outputs.h"
 #include "client/status_macros.h"
 
 namespace halfwave::client {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "raw contents are little-endian and used as they are");
 
 constexpr absl::string_view kUnreachable = "halfwave.client/unreachable";
 constexpr absl::string_view kDefaultPort = ":8001";
@@ -36,37 +34,72 @@ absl::string_view LastReason(absl::string_view words) {
   return colon == absl::string_view::npos ? words : words.substr(colon + 2);
 }
 
-absl::StatusOr<std::vector<float>> Values(const inference::ModelInferResponse& response, int64_t count) {
-  std::vector<float> values;
-  if (response.raw_output_contents_size() > 0) {
-    const std::string& raw = response.raw_output_contents(0);
-    values.resize(raw.size() / sizeof(float));
-    std::memcpy(values.data(), raw.data(), values.size() * sizeof(float));
-  } else {
-    const auto& typed = response.outputs(0).contents().fp32_contents();
-    values.assign(typed.begin(), typed.end());
-  }
-  if (static_cast<int64_t>(values.size()) == count) return values;
-  return absl::InternalError(absl::StrCat("output '", response.outputs(0).name(), "': expected ", count,
-                                          " values, the server sent ", values.size()));
+// The raw contents of output `index`, which an answer may also hold typed.
+std::string RawContents(const inference::ModelInferResponse& response, int index, const ValueType& type) {
+  if (index < response.raw_output_contents_size()) return response.raw_output_contents(index);
+  std::string raw;
+  if (type.to_raw != nullptr) type.to_raw(response.outputs(index).contents(), raw);
+  return raw;
 }
 
-absl::StatusOr<InferenceOutput> FirstOutput(const inference::ModelInferResponse& response, int64_t rows) {
-  if (response.outputs_size() == 0) return absl::InternalError("the server's answer holds no output");
-  const auto& output = response.outputs(0);
-  InferenceOutput result{response.model_version(), {output.shape().begin(), output.shape().end()}, {}};
+// The number of values of a tensor of that shape; -1 if it is not the shape of so many rows.
+int64_t CountValues(const std::vector<int64_t>& shape, int64_t rows) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  if (shape.empty() || shape[0] != rows) return -1;
   int64_t count = 1;
-  for (const int64_t size : result.shape) {
-    constexpr int64_t kMost = int64_t{1} << 31;
-    count = size >= 0 && count <= kMost / std::max<int64_t>(size, 1) ? count * size : -1;
-    if (count < 0) break;
+  for (const int64_t size : shape) {
+    if (size < 0 || count > kMost / std::max<int64_t>(size, 1)) return -1;
+    count *= size;
   }
-  if (output.datatype() != "FP32" || count < 0 || result.shape.empty() || result.shape[0] != rows) {
-    return absl::InternalError(absl::StrCat("output '", output.name(), "': expected FP32 values for ", rows,
-                                            " rows, the server sent ", output.datatype(), " of shape [",
-                                            absl::StrJoin(result.shape, ", "), "]"));
+  return count;
+}
+
+absl::Status WrongSize(const inference::ModelInferResponse::InferOutputTensor& output, int64_t expected, size_t found) {
+  return absl::InternalError(
+      absl::StrCat("output '", output.name(), "': expected ", expected, " values, the server sent ", found));
+}
+
+absl::Status ReadScores(const inference::ModelInferResponse& response, int index, InferenceOutput& result) {
+  const auto& output = response.outputs(index);
+  const ValueType& type = *FindValueType(output.datatype());
+  result.shape.assign(output.shape().begin(), output.shape().end());
+  const int64_t count = CountValues(result.shape, result.shape[0]);
+  const std::string raw = RawContents(response, index, type);
+  const size_t found = raw.size() / type.bytes;
+  if (static_cast<int64_t>(found) != count) return WrongSize(output, count, found);
+  result.values.resize(count);
+  type.from_raw(raw.data(), count, result.values.data());
+  return absl::OkStatus();
+}
+
+absl::Status ReadLabels(const inference::ModelInferResponse& response, int index, int64_t rows,
+                        InferenceOutput& result) {
+  const ValueType& type = *FindValueType(response.outputs(index).datatype());
+  result.labels = type.texts(RawContents(response, index, type));
+  if (static_cast<int64_t>(result.labels.size()) == rows) return absl::OkStatus();
+  return WrongSize(response.outputs(index), rows, result.labels.size());
+}
+
+absl::StatusOr<InferenceOutput> ReadAnswer(const inference::ModelInferResponse& response, int64_t rows) {
+  if (response.outputs_size() == 0) return absl::InternalError("the server's answer holds no output");
+  const ChosenOutputs chosen = ChooseOutputs(response.outputs());
+  for (const int index : {chosen.scores, chosen.labels}) {
+    if (index < 0) continue;
+    const auto& output = response.outputs(index);
+    if (CountValues({output.shape().begin(), output.shape().end()}, rows) >= 0) continue;
+    return absl::InternalError(absl::StrCat("output '", output.name(), "': expected values for ", rows,
+                                            " rows, the server sent the shape [", absl::StrJoin(output.shape(), ", "),
+                                            "]"));
   }
-  CLIENT_ASSIGN_OR_RETURN(result.values, Values(response, count));
+  if (chosen.scores < 0 && chosen.labels < 0) {
+    return absl::InternalError(absl::StrCat("output '", response.outputs(0).name(),
+                                            "': expected numbers or one label a row, the server sent ",
+                                            response.outputs(0).datatype()));
+  }
+  InferenceOutput result;
+  result.version = response.model_version();
+  if (chosen.scores >= 0) CLIENT_RETURN_IF_ERROR(ReadScores(response, chosen.scores, result));
+  if (chosen.labels >= 0) CLIENT_RETURN_IF_ERROR(ReadLabels(response, chosen.labels, rows, result));
   return result;
 }
 
@@ -125,18 +158,25 @@ absl::StatusOr<inference::ModelMetadataResponse> InferenceClient::Metadata(const
 }
 
 absl::StatusOr<InferenceOutput> InferenceClient::Infer(const InferenceInput& input) {
+  const ValueType* type = FindValueType(input.datatype);
+  if (type == nullptr || type->from_floats == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("input '", input.input, "': cannot send values of type ", input.datatype));
+  }
   inference::ModelInferRequest request;
   request.set_model_name(input.model);
   request.set_model_version(input.version);
   auto* tensor = request.add_inputs();
   tensor->set_name(input.input);
-  tensor->set_datatype("FP32");
+  tensor->set_datatype(input.datatype);
   tensor->mutable_shape()->Add(input.shape.begin(), input.shape.end());
-  request.add_raw_input_contents(input.values.data(), input.values.size_bytes());
+  std::string& raw = *request.add_raw_input_contents();
+  raw.resize(input.values.size() * type->bytes);
+  type->from_floats(input.values.data(), input.values.size(), raw.data());
   const auto response = Call<inference::ModelInferRequest, inference::ModelInferResponse>(
       [&](auto&&... arguments) { return inference_->ModelInfer(arguments...); }, request);
   if (!response.ok()) return response.status();
-  return FirstOutput(*response, input.shape[0]);
+  return ReadAnswer(*response, input.shape[0]);
 }
 
 absl::StatusOr<v1::GetHealthResponse> InferenceClient::Health(const std::string& model, const std::string& version) {

@@ -26,13 +26,15 @@ struct InferenceInput {
   std::string input;
   std::vector<int64_t> shape;     // shape[0] rows
   std::span<const float> values;  // row-major
+  std::string datatype = "FP32";  // that the model wants; BYTES is INVALID_ARGUMENT
 };
 
-// The model's first output.
+// The model's answer: of its outputs those that ChooseOutputs takes. One of the two is there, or both.
 struct InferenceOutput {
-  std::string version;  // that computed it
-  std::vector<int64_t> shape;
-  std::vector<float> values;
+  std::string version;              // that computed it
+  std::vector<int64_t> shape;       // of the scores
+  std::vector<float> values;        // the scores
+  std::vector<std::string> labels;  // one per row
 };
 
 // Thread-safe.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/choose_outputs.h"
 #include "client/status_macros.h"
 #include "nlohmann/json.hpp"
 
@@ -180,6 +181,11 @@ absl::Status CheckPerChannel(const Settings& settings, const PictureInput& input
 
 }  // namespace
 
+bool ModelDescription::TakesIntegers() const {
+  const ValueType* type = FindValueType(datatype);
+  return type != nullptr && type->kind == ValueType::Kind::kInteger;
+}
+
 bool ModelDescription::HasProbabilities() const {
   return absl::StartsWith(head, "softmax") || absl::StartsWith(head, "sigmoid");
 }
@@ -192,11 +198,18 @@ absl::StatusOr<ModelDescription> Describe(const inference::ModelMetadataResponse
   ModelDescription model;
   model.name = metadata.name();
   model.version = metadata.versions_size() > 0 ? metadata.versions(metadata.versions_size() - 1) : "";
-  if (metadata.inputs_size() != 1 || metadata.inputs(0).datatype() != "FP32") {
+  if (metadata.inputs_size() != 1) {
     return absl::InvalidArgumentError(absl::StrCat("model '", model.name, "' has ", metadata.inputs_size(),
-                                                   " inputs; this program serves models with one, of FP32"));
+                                                   " inputs; this program serves models with one"));
   }
   model.input = metadata.inputs(0).name();
+  model.datatype = metadata.inputs(0).datatype();
+  const ValueType* type = FindValueType(model.datatype);
+  if (type == nullptr || type->kind == ValueType::Kind::kBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("model '", model.name, "': input '", model.input, "' has the type ",
+                                                   model.datatype, "; expected numbers"));
+  }
+  model.answers_labels = ChooseOutputs(metadata.outputs()).labels >= 0;
   model.shape.assign(metadata.inputs(0).shape().begin(), metadata.inputs(0).shape().end());
   model.values_per_row = 1;
   for (size_t i = 1; i < model.shape.size(); ++i) {
@@ -219,7 +232,8 @@ absl::StatusOr<PictureInput> DescribePictures(const ModelDescription& model, con
   const Settings settings(model, overrides);
   PictureInput input;
   CLIENT_RETURN_IF_ERROR(ReadSides(model, settings, input));
-  CLIENT_RETURN_IF_ERROR(ReadNumbers(settings, input.scale, input));
+  // A model that takes whole numbers takes pixels as they are, unless it says otherwise.
+  CLIENT_RETURN_IF_ERROR(ReadNumbers(settings, model.TakesIntegers() ? 1 : input.scale, input));
   CLIENT_RETURN_IF_ERROR(CheckPerChannel(settings, input));
   CLIENT_ASSIGN_OR_RETURN(input.polarity, settings.Word<Polarity>("polarity",
                                                                   {{"any", Polarity::kAny},
@@ -234,6 +248,22 @@ absl::StatusOr<PictureInput> DescribePictures(const ModelDescription& model, con
       settings.Word<Invert>("invert", {{"auto", Invert::kAuto}, {"yes", Invert::kYes}, {"no", Invert::kNo}},
                             Invert::kAuto));
   return input;
+}
+
+absl::Status CheckIntegers(const ModelDescription& model, const std::vector<float>& values) {
+  if (!model.TakesIntegers()) return absl::OkStatus();
+  const ValueType& type = *FindValueType(model.datatype);
+  std::string raw(type.bytes, '\0');
+  for (size_t i = 0; i < values.size(); ++i) {
+    float taken = 0;
+    type.from_floats(&values[i], 1, raw.data());
+    type.from_raw(raw.data(), 1, &taken);
+    if (taken == values[i]) continue;
+    return absl::InvalidArgumentError(absl::StrCat("row ", i / model.values_per_row, ": input '", model.input,
+                                                   "' of model '", model.name, "' takes ", model.datatype, ", found ",
+                                                   values[i]));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status NormaliseTable(const ModelDescription& model, const PictureOverrides& overrides,

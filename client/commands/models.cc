@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/choose_outputs.h"
 #include "client/model_description.h"
 #include "nlohmann/json.hpp"
 
@@ -25,13 +26,15 @@ std::string ShapeText(const google::protobuf::RepeatedField<int64_t>& shape) {
 std::string TensorsText(const google::protobuf::RepeatedPtrField<TensorMetadata>& tensors) {
   return absl::StrJoin(tensors, "; ", [](std::string* out, const TensorMetadata& tensor) {
     absl::StrAppend(out, tensor.name(), " ", ShapeText(tensor.shape()));
+    if (tensor.datatype() != "FP32") absl::StrAppend(out, " ", tensor.datatype());
   });
 }
 
-// The size of the last dimension of the first output; 0 if it is not known.
+// The size of the last dimension of the output with the scores; 0 if it is not known.
 int64_t Classes(const inference::ModelMetadataResponse& metadata) {
-  if (metadata.outputs_size() == 0 || metadata.outputs(0).shape_size() < 2) return 0;
-  return std::max<int64_t>(metadata.outputs(0).shape(metadata.outputs(0).shape_size() - 1), 0);
+  const int scores = ChooseOutputs(metadata.outputs()).scores;
+  if (scores < 0 || metadata.outputs(scores).shape_size() < 2) return 0;
+  return std::max<int64_t>(*metadata.outputs(scores).shape().rbegin(), 0);
 }
 
 Json TensorsJson(const google::protobuf::RepeatedPtrField<TensorMetadata>& tensors) {

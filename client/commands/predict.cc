@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "client/picture.h"
 #include "client/status_macros.h"
 #include "client/table.h"
+#include "proto/tensor_values.h"
 
 namespace halfwave::client {
 namespace {
@@ -21,7 +23,7 @@ struct Rows {
   bool picture = false;
   PreparedPicture prepared;  // if it is one; its values have gone to `values`
   std::vector<float> values;
-  std::vector<int64_t> expected;
+  std::vector<Expected> expected;
   std::string note;  // something the user should know
 };
 
@@ -35,6 +37,9 @@ absl::StatusOr<Rows> FromPicture(const absl::StatusOr<Picture>& picture, const M
   rows.picture = true;
   rows.prepared = ToInput(*picture, input);
   rows.values = std::move(rows.prepared.values);
+  if (model.TakesIntegers()) {
+    for (float& value : rows.values) value = std::nearbyint(value);
+  }
   if (rows.prepared.blank) rows.note = "nothing is drawn in it, so the answer means nothing";
   return rows;
 }
@@ -51,24 +56,33 @@ absl::Status CheckTableShape(const Table& table, const ModelDescription& model) 
       "; the column with the answers of a CSV, if there is one, must be called 'label' in its first line"));
 }
 
-absl::StatusOr<std::vector<int64_t>> ClassesOf(const std::vector<std::string>& answers, const ModelDescription& model) {
-  std::vector<int64_t> classes;
-  for (const std::string& answer : answers) {
-    const auto found = std::find(model.labels.begin(), model.labels.end(), answer);
-    int64_t index = found - model.labels.begin();
-    double number = 0;  // some write a class as 7.0
-    if (found == model.labels.end()) {
-      constexpr double kMost = 1e9;
-      if (!absl::SimpleAtod(answer, &number) || !(number >= 0 && number <= kMost) || number != std::floor(number)) {
-        return absl::InvalidArgumentError(absl::StrCat("row ", classes.size(),
-                                                       ": expected in column 'label' a class of model '", model.name,
-                                                       "', by name or number, found '", answer, "'"));
-      }
-      index = static_cast<int64_t>(number);
-    }
-    classes.push_back(index);
+// Some write a class as 7.0.
+std::optional<int64_t> ClassNumber(const std::string& answer) {
+  constexpr double kMost = 1e9;
+  double number = 0;
+  if (!absl::SimpleAtod(answer, &number) || !(number >= 0 && number <= kMost) || number != std::floor(number)) {
+    return std::nullopt;
   }
-  return classes;
+  return static_cast<int64_t>(number);
+}
+
+absl::StatusOr<std::vector<Expected>> ReadExpected(const std::vector<std::string>& answers,
+                                                   const ModelDescription& model) {
+  std::vector<Expected> expected;
+  for (const std::string& answer : answers) {
+    const std::optional<int64_t> number = ClassNumber(answer);
+    const auto found = std::find(model.labels.begin(), model.labels.end(), answer);
+    int64_t index = number.value_or(-1);
+    // A model's own label may be a number that also is the name of another class.
+    if (found != model.labels.end() && !(model.answers_labels && number)) index = found - model.labels.begin();
+    if (index < 0 && !model.answers_labels) {
+      return absl::InvalidArgumentError(absl::StrCat("row ", expected.size(),
+                                                     ": expected in column 'label' a class of model '", model.name,
+                                                     "', by name or number, found '", answer, "'"));
+    }
+    expected.push_back({answer, index});
+  }
+  return expected;
 }
 
 // A hint if the values are not in the range the model was made for.
@@ -89,8 +103,9 @@ absl::StatusOr<Rows> FromTable(absl::StatusOr<Table> table, const ModelDescripti
   if (!table.ok()) return table.status();
   CLIENT_RETURN_IF_ERROR(CheckTableShape(*table, model));
   CLIENT_RETURN_IF_ERROR(NormaliseTable(model, overrides, table->values));
+  CLIENT_RETURN_IF_ERROR(CheckIntegers(model, table->values));
   Rows rows;
-  CLIENT_ASSIGN_OR_RETURN(rows.expected, ClassesOf(table->answers, model));
+  CLIENT_ASSIGN_OR_RETURN(rows.expected, ReadExpected(table->answers, model));
   rows.values = std::move(table->values);
   rows.note = RangeNote(rows.values, model);
   return rows;
@@ -137,7 +152,7 @@ class Progress {
 // As many as the model takes, in messages of a size that every server takes.
 int64_t RowsPerRequest(const ModelDescription& model) {
   constexpr int64_t kMaxRequestBytes = int64_t{16} << 20;
-  const auto row_bytes = static_cast<int64_t>(model.values_per_row * sizeof(float));
+  const auto row_bytes = static_cast<int64_t>(model.values_per_row * FindValueType(model.datatype)->bytes);
   return std::clamp<int64_t>(kMaxRequestBytes / row_bytes, 1, model.max_batch_rows);
 }
 
@@ -151,18 +166,23 @@ absl::Status Infer(const ModelDescription& model, const std::string& version, co
   const absl::Time start = absl::Now();
   for (int64_t first = 0; first < prediction.rows; first += batch) {
     const int64_t count = std::min(batch, prediction.rows - first);
-    InferenceInput input{model.name, version, model.input, model.shape,
-                         values.subspan(first * model.values_per_row, count * model.values_per_row)};
+    InferenceInput input{model.name,
+                         version,
+                         model.input,
+                         model.shape,
+                         values.subspan(first * model.values_per_row, count * model.values_per_row),
+                         model.datatype};
     if (input.shape.empty()) input.shape.resize(1);
     input.shape[0] = count;
     CLIENT_ASSIGN_OR_RETURN(const InferenceOutput output, client.Infer(input));
     const auto classes = static_cast<int64_t>(output.values.size()) / count;
-    if (classes == 0 || (first > 0 && classes != prediction.classes)) {
+    if ((classes == 0 && output.labels.empty()) || (first > 0 && classes != prediction.classes)) {
       return absl::InternalError(absl::StrCat("the server sent an output of shape ", ShapeText(output.shape)));
     }
     prediction.classes = classes;
     prediction.version = output.version;
     prediction.values.insert(prediction.values.end(), output.values.begin(), output.values.end());
+    prediction.labels.insert(prediction.labels.end(), output.labels.begin(), output.labels.end());
     progress.Update(first + count, prediction.rows);
   }
   prediction.elapsed = absl::Now() - start;
@@ -186,7 +206,7 @@ class Run {
       streams_.out
           << ToJson(predictions_, errors_, model_).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
           << "\n";
-    } else if (!predictions_.empty() && !model_.HasProbabilities()) {
+    } else if (!predictions_.empty() && predictions_.back().classes > 0 && !model_.HasProbabilities()) {
       streams_.out << "\nThese are scores, not probabilities: the model does not end in a softmax"
                    << (model_.head == "logits" ? " (halfwave-server --add-softmax adds one).\n" : ".\n");
     }
@@ -213,6 +233,7 @@ class Run {
       PrintPrediction(prediction, model_, options_.top, streams_);
       streams_.out << std::flush;
       prediction.values = {};  // shown, and not needed any more
+      prediction.labels = {};
     }
     predictions_.push_back(std::move(prediction));
     return kOk;

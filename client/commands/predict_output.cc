@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -25,7 +26,7 @@ std::string ValueBar(const ModelDescription& model, float value, const Style& st
 }
 
 void PrintPicture(const Prediction& prediction, const ModelDescription& model, int64_t top, const Streams& streams) {
-  const std::span<const float> row = prediction.Row(0);
+  const std::span<const float> row = prediction.Row(0);  // empty if the model answers labels alone
   std::vector<int64_t> order(row.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row[a] > row[b]; });
@@ -39,14 +40,19 @@ void PrintPicture(const Prediction& prediction, const ModelDescription& model, i
                Paint(ValueBar(model, value, streams.style), i == 0 ? Colour::kGreen : Colour::kDim, streams.style)});
   }
   streams.out << Printable(prediction.file) << "\n";
+  if (!prediction.labels.empty()) streams.out << "  label: " << Printable(prediction.labels[0]) << "\n";
   table.Print(streams.out, "  ");
+}
+
+std::string ExpectedText(const Prediction& prediction, int64_t row, const ModelDescription& model) {
+  const Expected& expected = prediction.expected[row];
+  return prediction.labels.empty() ? model.Label(expected.index) : expected.text;
 }
 
 std::string Verdict(const Prediction& prediction, int64_t row, const ModelDescription& model, const Style& style) {
   if (prediction.expected.empty()) return "";
-  const int64_t expected = prediction.expected[row];
-  if (expected == prediction.Best(row)) return Paint("right", Colour::kGreen, style);
-  return Paint(absl::StrCat("wrong, is ", Label(model, expected)), Colour::kRed, style);
+  if (prediction.IsRight(row)) return Paint("right", Colour::kGreen, style);
+  return Paint(absl::StrCat("wrong, is ", Printable(ExpectedText(prediction, row, model))), Colour::kRed, style);
 }
 
 std::string Summary(const Prediction& prediction) {
@@ -63,15 +69,25 @@ std::string Summary(const Prediction& prediction) {
 }
 
 void PrintTable(const Prediction& prediction, const ModelDescription& model, const Streams& streams) {
-  TextTable table({0, 2});
-  const char* value = model.HasProbabilities() ? "probability" : "score";
-  table.Add({"row", "class", value});
+  const bool labels = !prediction.labels.empty();
+  const bool scores = prediction.classes > 0;
+  TextTable table({0, labels ? size_t{3} : size_t{2}});
+  std::vector<std::string> heading = {"row"};
+  if (labels) heading.emplace_back("label");
+  if (scores) heading.emplace_back("class");
+  if (scores) heading.emplace_back(model.HasProbabilities() ? "probability" : "score");
+  table.Add(std::move(heading));
   const int64_t shown = std::min(prediction.rows, kShownRows);
   for (int64_t row = 0; row < shown; ++row) {
-    const int64_t best = prediction.Best(row);
-    const float best_value = prediction.Row(row)[best];
-    std::vector<std::string> cells = {absl::StrCat(row), Label(model, best), ValueText(model, best_value)};
-    if (model.HasProbabilities()) cells.push_back(ValueBar(model, best_value, streams.style));
+    std::vector<std::string> cells = {absl::StrCat(row)};
+    if (labels) cells.push_back(Printable(prediction.labels[row]));
+    if (scores) {
+      const int64_t best = prediction.Best(row);
+      const float best_value = prediction.Row(row)[best];
+      cells.push_back(Label(model, best));
+      cells.push_back(ValueText(model, best_value));
+      if (model.HasProbabilities()) cells.push_back(ValueBar(model, best_value, streams.style));
+    }
     cells.push_back(Verdict(prediction, row, model, streams.style));
     table.Add(std::move(cells));
   }
@@ -84,18 +100,20 @@ void PrintTable(const Prediction& prediction, const ModelDescription& model, con
 }
 
 Json RowJson(const Prediction& prediction, int64_t row, const ModelDescription& model) {
-  const bool probabilities = model.HasProbabilities();
-  const int64_t best = prediction.Best(row);
-  const std::span<const float> values = prediction.Row(row);
-  Json json = {{"file", prediction.file},
-               {"row", row},
-               {"label", model.Label(best)},
-               {"class", best},
-               {probabilities ? "probability" : "score", values[best]},
-               {probabilities ? "probabilities" : "scores", std::vector<float>(values.begin(), values.end())}};
+  Json json = {{"file", prediction.file}, {"row", row}};
+  if (!prediction.labels.empty()) json["label"] = prediction.labels[row];
+  if (prediction.classes > 0) {
+    const bool probabilities = model.HasProbabilities();
+    const int64_t best = prediction.Best(row);
+    const std::span<const float> values = prediction.Row(row);
+    if (prediction.labels.empty()) json["label"] = model.Label(best);
+    json["class"] = best;
+    json[probabilities ? "probability" : "score"] = values[best];
+    json[probabilities ? "probabilities" : "scores"] = std::vector<float>(values.begin(), values.end());
+  }
   if (!prediction.expected.empty()) {
-    json["expected"] = model.Label(prediction.expected[row]);
-    json["right"] = prediction.expected[row] == best;
+    json["expected"] = ExpectedText(prediction, row, model);
+    json["right"] = prediction.IsRight(row);
   }
   return json;
 }
@@ -121,9 +139,17 @@ int64_t Prediction::Best(int64_t row) const {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
+bool Prediction::IsRight(int64_t row) const {
+  const Expected& answer = expected[row];
+  if (labels.empty()) return answer.index == Best(row);
+  int64_t number = -1;
+  return labels[row] == answer.text ||
+         (answer.index >= 0 && absl::SimpleAtoi(labels[row], &number) && number == answer.index);
+}
+
 int64_t Prediction::Right() const {
   int64_t right = 0;
-  for (int64_t row = 0; row < rows && !expected.empty(); ++row) right += Best(row) == expected[row] ? 1 : 0;
+  for (int64_t row = 0; row < rows && !expected.empty(); ++row) right += IsRight(row) ? 1 : 0;
   return right;
 }
 

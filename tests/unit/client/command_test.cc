@@ -10,6 +10,7 @@
 #include "client/commands/models.h"
 #include "client/commands/predict.h"
 #include "nlohmann/json.hpp"
+#include "proto/tensor_values.h"
 #include "tests/unit/client/png_bytes.h"
 #include "tests/unit/client/puppet_server.h"
 
@@ -128,6 +129,109 @@ TEST_F(Commands, PredictHintsAtValuesOutsideTheModelsDomain) {
   EXPECT_THAT(err_.str(), HasSubstr("--scale 0.0625"));
   EXPECT_EQ(Predict({file}, {{"scale", "0.0625"}}), kOk);
   EXPECT_EQ(err_.str(), "");
+}
+
+// As scikit-learn's classifiers answer: the label, then the probabilities.
+class LabelledCommands : public Commands {
+ protected:
+  void AnswerLabels(const std::string& datatype, const std::string& raw) {
+    server_.first_outputs = {{datatype, raw}};
+    auto* label = server_.metadata.add_outputs();
+    label->set_name("label");
+    label->set_datatype(datatype);
+    label->add_shape(-1);
+    server_.metadata.mutable_outputs()->SwapElements(0, 1);
+  }
+  static std::string Int64(int64_t value) { return {reinterpret_cast<const char*>(&value), sizeof(value)}; }
+  static std::string Bytes(const std::string& value) {
+    std::string raw;
+    AppendBytes(value, raw);
+    return raw;
+  }
+};
+
+TEST_F(LabelledCommands, PredictShowsTheModelsOwnLabelBesideTheProbabilities) {
+  AnswerLabels("INT64", Int64(-7));
+  EXPECT_EQ(Predict({File("t.csv", "0.25,0.75\n"), File("a.png", PngBytes(2, 1, 1, {51, 204}))}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("row  label  class  probability\n    0  -7     yes         75.0 %"));
+  EXPECT_THAT(out_.str(), HasSubstr("a.png\n  label: -7\n  yes  80.0 %"));
+}
+
+TEST_F(LabelledCommands, PredictComparesAnswersWithTheLabelItself) {
+  AnswerLabels("BYTES", Bytes("setosa"));
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\nsetosa,0.1,0.9\nvirginica,0.1,0.9\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("wrong, is virginica"));
+  EXPECT_THAT(out_.str(), HasSubstr("accuracy 50.00 % (1 right)"));
+}
+
+TEST_F(LabelledCommands, PredictComparesLabelsThatAreNumbersByTheirValueOrTheirName) {
+  AnswerLabels("INT64", Int64(1));
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\n1.0,0,0\nyes,0,0\nno,0,0\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("66.67 % (2 right)"));
+  // The name of class 0 is the label of another.
+  (*server_.metadata.mutable_properties())["halfwave.labels"] = R"(["1", "2"])";
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\n1,0,0\n2,0,0\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("50.00 % (1 right)"));
+}
+
+TEST_F(LabelledCommands, PredictShowsLabelsOfAModelThatGivesNothingElse) {
+  AnswerLabels("BYTES", Bytes("cat\033[31m"));
+  server_.scores = false;
+  EXPECT_EQ(Predict({File("t.csv", "0.25,0.75\n"), File("a.png", PngBytes(2, 1, 1, {51, 204}))}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("row  label\n    0  cat?[31m\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("a.png\n  label: cat?[31m\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("scores")));
+}
+
+TEST_F(LabelledCommands, PredictAsJsonHoldsTheModelsLabel) {
+  AnswerLabels("INT64", Int64(int64_t{1} << 60));
+  common_.json = true;
+  EXPECT_EQ(Predict({File("t.csv", "label,a,b\n5,0.25,0.75\n")}), kOk);
+  const Json row = Json::parse(out_.str())["predictions"][0];
+  EXPECT_EQ(row["label"], "1152921504606846976");
+  EXPECT_EQ(row["class"], 1);
+  EXPECT_EQ(row["probabilities"], Json::array({0.25, 0.75}));
+  EXPECT_EQ(row["expected"], "5");
+  EXPECT_EQ(row["right"], false);
+}
+
+TEST_F(LabelledCommands, ModelsCountsTheClassesOfTheScores) {
+  AnswerLabels("INT64", "");
+  EXPECT_EQ(RunModels(common_, streams_), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("x [-1, 2]  label [-1] INT64; y [-1, 2]        2  softmax"));
+}
+
+TEST_F(Commands, PredictSendsTheTypeThatTheModelTakes) {
+  server_.metadata.mutable_inputs(0)->set_datatype("FP64");
+  EXPECT_EQ(Predict({File("t.csv", "0.25,0.75\n")}), kOk);
+  const double values[] = {0.25, 0.75};
+  EXPECT_EQ(server_.last_raw(), std::string(reinterpret_cast<const char*>(values), sizeof(values)));
+  EXPECT_THAT(out_.str(), HasSubstr("75.0 %"));
+}
+
+TEST_F(Commands, PredictSendsPixelsAsTheyAreToAModelOfWholeNumbers) {
+  server_.metadata.mutable_inputs(0)->set_datatype("UINT8");
+  EXPECT_EQ(Predict({File("a.png", PngBytes(2, 1, 1, {51, 204}))}), kOk);
+  EXPECT_EQ(server_.last_raw(), "\x33\xCC");
+}
+
+TEST_F(Commands, PredictDoesNotCutNumbersOffForAModelOfWholeNumbers) {
+  server_.metadata.mutable_inputs(0)->set_datatype("INT8");
+  EXPECT_EQ(Predict({File("t.csv", "1,2\n1,-2.5\n")}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("row 1: input 'x' of model 'm' takes INT8, found -2.5"));
+  EXPECT_EQ(Predict({File("t.csv", "1,128\n")}), kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("found 128"));
+  EXPECT_EQ(Predict({File("t.csv", "127,-128\n")}), kOk);
+  EXPECT_EQ(server_.last_raw(), "\x7F\x80");
+}
+
+TEST_F(Commands, PredictGivesOneValueARowToAnInputOfRankOne) {
+  server_.metadata.mutable_inputs(0)->clear_shape();
+  server_.metadata.mutable_inputs(0)->add_shape(-1);
+  server_.columns = 0;
+  EXPECT_EQ(Predict({File("t.csv", "0.25\n0.75\n")}), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("0  no          25.0 %"));
+  EXPECT_THAT(out_.str(), HasSubstr("1  no          75.0 %"));
 }
 
 TEST_F(Commands, PredictAsJsonHoldsEverything) {

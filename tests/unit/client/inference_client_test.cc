@@ -29,6 +29,41 @@ TEST(InferenceClient, BringsRowsThereAndAnswersBack) {
   }
 }
 
+TEST(InferenceClient, TellsLabelsFromScoresWhicheverComesFirst) {
+  PuppetServer server;
+  InferenceClient client(server.address(), kDeadline);
+  const std::vector<float> rows = {1, 2, 3, 4};
+  server.first_outputs = {{"INT32", std::string("\x05\0\0\0", 4)}, {"FP32", std::string(4, '\0')}};
+  const auto output = client.Infer({"m", "", "x", {2, 2}, rows});
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->values, rows);  // not the floating output of one value a row
+  EXPECT_THAT(output->labels, ElementsAre("5", "5"));
+  server.scores = false;
+  const auto single = client.Infer({"m", "", "x", {2, 2}, rows});
+  ASSERT_TRUE(single.ok()) << single.status();
+  EXPECT_THAT(single->values, ElementsAre(0, 0));
+}
+
+TEST(InferenceClient, LabelsThatAreCutOffAreAnError) {
+  PuppetServer server;
+  InferenceClient client(server.address(), kDeadline);
+  const std::vector<float> rows = {1, 2};
+  for (const std::string& raw : {std::string(), std::string("\x05\0\0\0cat", 7)}) {
+    server.first_outputs = {{"BYTES", raw}};
+    EXPECT_THAT(Message(client.Infer({"m", "", "x", {1, 2}, rows}).status()),
+                HasSubstr("output 'label': expected 1 values, the server sent 0"));
+  }
+}
+
+TEST(InferenceClient, AnAnswerOfATypeItDoesNotKnowIsAnError) {
+  PuppetServer server;
+  InferenceClient client(server.address(), kDeadline);
+  const std::vector<float> rows = {1, 2};
+  server.first_outputs = {{"INT4", "\x01"}};
+  server.scores = false;
+  EXPECT_THAT(Message(client.Infer({"m", "", "x", {1, 2}, rows}).status()), HasSubstr("the server sent INT4"));
+}
+
 TEST(InferenceClient, GivesTheServersOwnErrorOn) {
   PuppetServer server;
   server.infer_status = {grpc::StatusCode::UNAVAILABLE, "the queue is full"};

@@ -56,6 +56,9 @@ TEST(ModelDescription, ModelsThatOneTableCannotFeedAreRefused) {
   inference::ModelMetadataResponse two = Metadata({-1, 4}, {});
   two.add_inputs()->set_name("y");
   EXPECT_THAT(Message(Describe(two).status()), HasSubstr("2 inputs"));
+  inference::ModelMetadataResponse strings = Metadata({-1, 4}, {});
+  strings.mutable_inputs(0)->set_datatype("BYTES");
+  EXPECT_THAT(Message(Describe(strings).status()), HasSubstr("the type BYTES; expected numbers"));
 }
 
 TEST(Pictures, FollowTheModelsMetadata) {

@@ -16,7 +16,8 @@
 
 namespace halfwave::client {
 
-// Serves one model "m" of two values a row and the classes "no" and "yes"; its answer to a row (a, b) is (a, b).
+// Serves one model "m" of two values a row and the classes "no" and "yes"; its answer to a row (a, b) is (a, b), behind
+// the outputs in `first_outputs`.
 class PuppetServer : public inference::GRPCInferenceService::Service, public v1::NeuronHealth::Service {
  public:
   PuppetServer() {
@@ -63,11 +64,19 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
   grpc::Status infer_status;
   std::function<void(grpc::ServerContext&)> before_infer = [](grpc::ServerContext&) {};
   bool typed_contents = false;
+  // Outputs of one value a row, in front of the other: the datatype, and the raw value of each row.
+  std::vector<std::pair<std::string, std::string>> first_outputs;
+  bool scores = true;   // is there the other?
+  int64_t columns = 2;  // it has; 0: it is of rank 1
 
   // What came.
   std::vector<int64_t> batches() {
     const std::lock_guard lock(mutex_);
     return batches_;
+  }
+  std::string last_raw() {
+    const std::lock_guard lock(mutex_);
+    return last_raw_;
   }
 
  private:
@@ -91,13 +100,26 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
     {
       const std::lock_guard lock(mutex_);
       batches_.push_back(request->inputs(0).shape(0));
+      last_raw_ = request->raw_input_contents(0);
+    }
+    if (request->inputs(0).datatype() != metadata.inputs(0).datatype()) {
+      return {grpc::StatusCode::INVALID_ARGUMENT, "wrong datatype"};
     }
     response->set_model_version("1");
+    for (const auto& [datatype, value] : first_outputs) {
+      auto* first = response->add_outputs();
+      first->set_name("label");
+      first->set_datatype(datatype);
+      first->add_shape(request->inputs(0).shape(0));
+      std::string* raw = response->add_raw_output_contents();
+      for (int64_t row = 0; row < request->inputs(0).shape(0); ++row) *raw += value;
+    }
+    if (!scores) return grpc::Status::OK;
     auto* output = response->add_outputs();
     output->set_name("y");
-    output->set_datatype("FP32");
+    output->set_datatype(request->inputs(0).datatype());
     output->add_shape(request->inputs(0).shape(0));
-    output->add_shape(2);
+    if (columns > 0) output->add_shape(columns);
     const std::string& raw = request->raw_input_contents(0);
     if (typed_contents) {
       const auto* values = reinterpret_cast<const float*>(raw.data());
@@ -116,6 +138,7 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
   int port_ = 0;
   std::mutex mutex_;
   std::vector<int64_t> batches_;
+  std::string last_raw_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
+#include "model/onnx/reader.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/run_model.h"
 
@@ -173,6 +175,125 @@ TEST_F(Codec, AnUnknownOrDoubledOutputIsRefused) {
   request_.mutable_outputs(1)->set_name("nothing");
   EXPECT_THAT(DecodeOutputs(request_, *version_).status().message(),
               AllOf(HasSubstr("'nothing'"), HasSubstr("expected sum, positive")));
+}
+
+// A model of two inputs, "a" [batch, 2] of INT64 and "b" [batch, 1] of FP64, and the outputs ReLU(a) of INT64 and
+// ReLU(b), a label.
+class TypedCodec : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(Load({-1, 1}).ok());
+    const int64_t a[6] = {-1, 1, -2, 2, -3, 3};
+    const double b[3] = {-1, 0, 1};
+    AddInput("a", "INT64", {3, 2}, {reinterpret_cast<const char*>(a), sizeof(a)});
+    AddInput("b", "FP64", {3, 1}, {reinterpret_cast<const char*>(b), sizeof(b)});
+  }
+
+  absl::Status Load(const Shape& shape_of_b) {
+    auto file = ParseOnnx(OnnxBuilder()
+                              .Input("a", {-1, 2})
+                              .Input("b", shape_of_b)
+                              .Node("Relu", {"a"}, {"positive"})
+                              .Node("Relu", {"b"}, {"label"})
+                              .Output("positive")
+                              .Output("label")
+                              .Bytes());
+    if (!file.ok()) return file.status();
+    file->graph.inputs[0].type = DataType::kInt64;
+    file->graph.inputs[1].type = DataType::kDouble;
+    file->graph.outputs[0].type = DataType::kInt64;
+    file->graph.outputs[1].type = DataType::kString;
+    file->graph.outputs[1].labels = {"cat", "dog"};
+    const auto model = Model::Create(std::move(file->graph), {});
+    if (!model.ok()) return model.status();
+    ModelVersionOptions options;
+    options.scheduler.max_batch_rows = 4;
+    version_ = std::make_unique<ModelVersion>("typed", "1", "hash", *model, options, metrics_);
+    return absl::OkStatus();
+  }
+
+  void AddInput(const char* name, const char* datatype, const Shape& shape, const std::string& raw) {
+    auto* input = request_.add_inputs();
+    input->set_name(name);
+    input->set_datatype(datatype);
+    input->mutable_shape()->Add(shape.begin(), shape.end());
+    request_.add_raw_input_contents(raw);
+  }
+
+  inference::ModelInferResponse Infer() {
+    auto rows = DecodeRows(request_, *version_, false);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    inference::ModelInferResponse response;
+    if (!rows.ok()) return response;
+    const DecodedRows decoded = *std::move(rows);
+    InferenceRequest inference;
+    inference.rows = decoded.rows;
+    inference.inputs = decoded.inputs;
+    inference.bytes = decoded.bytes;
+    inference.done = [&](absl::StatusOr<InferenceRequest::Outputs> values) {
+      ASSERT_TRUE(values.ok()) << values.status();
+      EncodeResponse(request_, *version_, decoded.rows, *DecodeOutputs(request_, *version_), *values, response);
+    };
+    EXPECT_TRUE(version_->Submit(std::move(inference)).ok());
+    version_->Drain(absl::InfiniteFuture());
+    return response;
+  }
+
+  Metrics metrics_;
+  std::unique_ptr<ModelVersion> version_;
+  inference::ModelInferRequest request_;
+};
+
+TEST_F(TypedCodec, RowsGoThroughTheModelAndComeBackInTheTypesOfItsOutputs) {
+  const inference::ModelInferResponse response = Infer();
+  ASSERT_EQ(response.outputs_size(), 2);
+  EXPECT_EQ(response.outputs(0).datatype(), "INT64");
+  const int64_t positive[6] = {0, 1, 0, 2, 0, 3};
+  EXPECT_EQ(response.raw_output_contents(0), std::string(reinterpret_cast<const char*>(positive), sizeof(positive)));
+  EXPECT_EQ(response.outputs(1).datatype(), "BYTES");
+  EXPECT_THAT(response.outputs(1).shape(), testing::ElementsAre(3, 1));
+  const std::string labels("\3\0\0\0cat\3\0\0\0cat\3\0\0\0dog", 21);
+  EXPECT_EQ(response.raw_output_contents(1), labels);
+}
+
+TEST_F(TypedCodec, OnlyTheModelsOwnTypeIsTaken) {
+  for (const char* datatype : {"FP32", "INT32", "int64", ""}) {
+    request_.mutable_inputs(0)->set_datatype(datatype);
+    const auto decoded = DecodeRows(request_, *version_, false);
+    EXPECT_TRUE(absl::IsInvalidArgument(decoded.status()));
+    EXPECT_THAT(decoded.status().message(), AllOf(HasSubstr("'a'"), HasSubstr("expected datatype INT64"),
+                                                  HasSubstr(absl::StrCat("'", datatype, "'"))));
+  }
+}
+
+TEST_F(TypedCodec, ErrorsInTheValuesNameTheInput) {
+  request_.mutable_raw_input_contents(0)->pop_back();
+  EXPECT_THAT(DecodeRows(request_, *version_, false).status().message(),
+              AllOf(HasSubstr("'a' of model 'typed'"), HasSubstr("expected 48 bytes (6 INT64 values), found 47")));
+}
+
+TEST_F(TypedCodec, AnFp64BeyondTheRangeOfFloatIsRefusedAsNotFinite) {
+  const double b[3] = {0, 1e39, 0};
+  request_.set_raw_input_contents(1, b, sizeof(b));
+  EXPECT_THAT(DecodeRows(request_, *version_, false).status().message(),
+              AllOf(HasSubstr("'b'"), HasSubstr("value 0 of row 1 is NaN or infinite")));
+  const auto allowed = DecodeRows(request_, *version_, true);
+  ASSERT_TRUE(allowed.ok()) << allowed.status();
+  EXPECT_FALSE(allowed->finite);
+}
+
+TEST_F(TypedCodec, AConvertedRequestCountsForWhatItHoldsInTheMessageAndBeside) {
+  EXPECT_EQ(DecodeRows(request_, *version_, false)->bytes, 9 * sizeof(int64_t) + 9 * sizeof(float));
+}
+
+TEST_F(TypedCodec, InputsAndOutputsOfRankOneHaveOneValueARow) {
+  if (!Load({-1}).ok()) GTEST_SKIP() << "the engine takes no inputs of rank 1";
+  EXPECT_THAT(DecodeRows(request_, *version_, false).status().message(),
+              AllOf(HasSubstr("'b'"), HasSubstr("expected [-1], found [3,1]")));
+  request_.mutable_inputs(1)->mutable_shape()->RemoveLast();
+  EXPECT_THAT(Infer().outputs(1).shape(), testing::ElementsAre(3));
+  request_.mutable_inputs(1)->clear_shape();
+  EXPECT_THAT(DecodeRows(request_, *version_, false).status().message(), HasSubstr("found []"));
 }
 
 }  // namespace
