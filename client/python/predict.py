@@ -17,6 +17,9 @@ import grpc
 import numpy as np
 from grpc_tools import protoc
 
+TYPES = {"FP32": "<f4", "FP64": "<f8", "FP16": "<f2", "BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4",
+         "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8"}
+
 
 def load_stubs(proto):
     """Generates Python code for `proto` (and what it imports from its folder) and imports it."""
@@ -34,11 +37,21 @@ def proto_imports(proto, file):
     return f'import "{file.name}"' in proto.read_text()
 
 
-def one_row(values, shape):
+def one_row(values, shape, datatype):
+    if datatype not in TYPES:
+        sys.exit(f"cannot send values of type {datatype}")
     size = int(np.prod(shape))
     if values and len(values) != size:
         sys.exit(f"expected {size} values, found {len(values)}")
-    return np.array(values or [0] * size, dtype="<f4").reshape(shape)
+    return np.array(values or [0] * size, dtype=TYPES[datatype]).reshape(shape)
+
+
+def find_scores(outputs):
+    """The first floating output with more than one value a row; a label may stand before it."""
+    for index, output in enumerate(outputs):
+        if output.datatype in ("FP32", "FP64", "FP16") and np.prod(output.shape[1:]) > 1:
+            return index
+    sys.exit("the model has no output of several numbers a row")
 
 
 def main():
@@ -57,16 +70,17 @@ def main():
             model = stub.ModelMetadata(pb2.ModelMetadataRequest(name=options.model), timeout=options.deadline)
             tensor = model.inputs[0]
             shape = [1, *tensor.shape[1:]]  # one row
-            row = one_row(options.value, shape)
+            row = one_row(options.value, shape, tensor.datatype)
 
             request = pb2.ModelInferRequest(model_name=model.name)
-            request.inputs.add(name=tensor.name, datatype="FP32", shape=shape)
+            request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=shape)
             request.raw_input_contents.append(row.tobytes())
             response = stub.ModelInfer(request, timeout=options.deadline)
         except grpc.RpcError as error:
             sys.exit(f"{error.code().name}: {error.details()}")
 
-    scores = np.frombuffer(response.raw_output_contents[0], dtype="<f4")
+    index = find_scores(response.outputs)
+    scores = np.frombuffer(response.raw_output_contents[index], dtype=TYPES[response.outputs[index].datatype])
     properties = dict(getattr(model, "properties", {}))  # Halfwave's extension; other copies do not know it
     labels = json.loads(properties.get("halfwave.labels", "[]")) or range(len(scores))
     for score, label in sorted(zip(scores, labels), reverse=True)[:5]:

@@ -10,14 +10,22 @@ import sys
 
 import numpy as np
 import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 
-def one_row(values, shape):
+def one_row(values, shape, datatype):
     size = int(np.prod(shape))
     if values and len(values) != size:
         sys.exit(f"expected {size} values, found {len(values)}")
-    return np.array(values or [0] * size, dtype=np.float32).reshape(shape)
+    return np.array(values or [0] * size, dtype=triton_to_np_dtype(datatype)).reshape(shape)
+
+
+def find_scores(outputs):
+    """The first floating output with more than one value a row; a label may stand before it."""
+    for output in outputs:
+        if output.datatype.startswith("FP") and len(output.shape) > 1 and output.shape[-1] != 1:
+            return output
+    sys.exit("the model has no output of several numbers a row")
 
 
 def main():
@@ -31,11 +39,11 @@ def main():
     client = triton.InferenceServerClient(options.server)
     try:
         model = client.get_model_metadata(options.model, client_timeout=options.deadline)
-        tensor, output = model.inputs[0], model.outputs[0]
+        tensor, output = model.inputs[0], find_scores(model.outputs)
         shape = [1, *tensor.shape[1:]]  # one row
-        row = one_row(options.value, shape)
+        row = one_row(options.value, shape, tensor.datatype)
 
-        batch = triton.InferInput(tensor.name, shape, "FP32")
+        batch = triton.InferInput(tensor.name, shape, tensor.datatype)
         batch.set_data_from_numpy(row)
         result = client.infer(options.model, [batch], client_timeout=options.deadline)
     except InferenceServerException as error:
