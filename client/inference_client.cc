@@ -43,7 +43,7 @@ std::string RawContents(const inference::ModelInferResponse& response, int index
 }
 
 // The number of values of a tensor of that shape; -1 if it is not the shape of so many rows.
-int64_t CountValues(const std::vector<int64_t>& shape, int64_t rows) {
+int64_t CountValues(std::span<const int64_t> shape, int64_t rows) {
   constexpr int64_t kMost = int64_t{1} << 31;
   if (shape.empty() || shape[0] != rows) return -1;
   int64_t count = 1;
@@ -86,7 +86,7 @@ absl::StatusOr<InferenceOutput> ReadAnswer(const inference::ModelInferResponse& 
   for (const int index : {chosen.scores, chosen.labels}) {
     if (index < 0) continue;
     const auto& output = response.outputs(index);
-    if (CountValues({output.shape().begin(), output.shape().end()}, rows) >= 0) continue;
+    if (CountValues({output.shape().data(), static_cast<size_t>(output.shape_size())}, rows) >= 0) continue;
     return absl::InternalError(absl::StrCat("output '", output.name(), "': expected values for ", rows,
                                             " rows, the server sent the shape [", absl::StrJoin(output.shape(), ", "),
                                             "]"));
