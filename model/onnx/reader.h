@@ -1,6 +1,7 @@
 // Bytes of an ONNX file to a Graph. The only code that sees ONNX's protobuf types; every byte is untrusted.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -9,19 +10,32 @@
 
 namespace halfwave {
 
+// The versions of the default domain that are read. The newest is that of the public schema, release 1.23.
+inline constexpr int64_t kOldestOpset = 6;
+inline constexpr int64_t kNewestOpset = 28;
+
+struct ReaderOptions {
+  // The largest model: its file, and its weights as they are kept in memory, external data included. Raise it for a
+  // larger one; one protobuf message cannot exceed 2 GiB whatever this says.
+  int64_t max_model_bytes = int64_t{2} << 30;
+};
+
 // A model file as it was found: the graph, and the hash that tells this file from any other.
 struct OnnxModel {
   Graph graph;
-  std::string sha256;  // of the model file's bytes, 64 hexadecimal digits
+  std::string sha256;  // of the model file's bytes, 64 hexadecimal digits; external data are not in it
 };
 
-// Reads a serialised ModelProto of opset 7 or later. Nodes come out sorted, Constant nodes as constants, weights of
-// every float width as fp32. DATA_LOSS for bytes that are no ONNX model or cut short, INVALID_ARGUMENT for one that
-// contradicts itself, UNIMPLEMENTED for what is not supported. Weights must be finite.
-absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes);
+// Reads a serialised ModelProto. Nodes come out sorted, Constant nodes as constants, weights as Constant has them.
+// External data are refused. DATA_LOSS for bytes that are no ONNX model or cut short, INVALID_ARGUMENT for one that
+// contradicts itself, RESOURCE_EXHAUSTED for one beyond the limit, UNIMPLEMENTED for what is not supported. Weights
+// must be finite.
+absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions& options = {});
 
-// ParseOnnx over a file's bytes; a sidecar `<file without .onnx>.halfwave.json` beside it overrides the metadata of
-// the same keys. NOT_FOUND if there is no such file. Messages name the file.
-absl::StatusOr<OnnxModel> ReadOnnxFile(const std::filesystem::path& path);
+// ParseOnnx over a file's bytes, and the external data in its folder; a sidecar `<file without .onnx>.halfwave.json`
+// beside it overrides the metadata of the same keys. NOT_FOUND if there is no such file. Messages name the file.
+// The file's bytes and the weights made from them are never in memory both as a whole: at the most the file and its
+// largest tensor, or the weights and the largest tensor.
+absl::StatusOr<OnnxModel> ReadOnnxFile(const std::filesystem::path& path, const ReaderOptions& options = {});
 
 }  // namespace halfwave

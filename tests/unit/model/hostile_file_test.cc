@@ -1,9 +1,12 @@
 // Files made to hurt. Each is loaded in a process of its own, so that one that succeeds fails its test alone.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <limits>
 
+#include "model/onnx/reader.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/run_model.h"
 
@@ -28,6 +31,128 @@ void AddConstant(OnnxBuilder& network, const std::string& name, const Shape& sha
   attribute->mutable_t()->set_data_type(onnx::TensorProto::FLOAT);
   for (const int64_t dimension : shape) attribute->mutable_t()->add_dims(dimension);
   for (int64_t i = 0; i < *NumElements(shape); ++i) attribute->mutable_t()->add_float_data(1);
+}
+
+// The same within two seconds and half a gigabyte, however slow the machine.
+void ExpectRefusedQuickly(const std::string& bytes) {
+  const auto load = [&] {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they want terabytes of address space themselves
+    const rlimit space = {rlim_t{1} << 29, rlim_t{1} << 29};
+    setrlimit(RLIMIT_DATA, &space);
+#endif
+    const auto status = ParseOnnx(bytes).status();
+    std::exit(!status.ok() && !status.message().empty() && status.message().size() < 10000 ? 0 : 3);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "") << "exit code 3: it was read";
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+}
+
+// A field of the wire format that holds bytes.
+std::string Field(int number, const std::string& bytes) {
+  std::string field(1, static_cast<char>(number << 3 | 2));
+  size_t size = bytes.size();
+  for (; size >= 0x80; size >>= 7) field += static_cast<char>(size | 0x80);
+  return field + static_cast<char>(size) + bytes;
+}
+
+TEST(HostileFile, ATerabyteIsDeclaredButNotThere) {
+  for (int type = 1; type <= 16; ++type) {
+    for (const bool raw : {false, true}) {
+      for (const Shape& shape : {Shape{int64_t{1} << 38}, {1 << 20, 1 << 20}, {int64_t{1} << 61}}) {
+        OnnxBuilder network;
+        network.Input("x", {-1, 4}).Node("Relu", {"x"}, {"y"}).Output("y").Weight("w", shape, {});
+        auto* tensor = network.proto().mutable_graph()->mutable_initializer(0);
+        tensor->set_data_type(type);
+        if (raw) tensor->set_raw_data("12345678");
+        ExpectRefusedQuickly(network.Bytes());
+      }
+    }
+  }
+}
+
+TEST(HostileFile, AFieldThatSaysItIsLongerThanTheFile) {
+  const std::string end = "\xff\xff\xff\xff\x07";  // 2^31 - 1
+  ExpectRefusedQuickly("\x3a" + end + "x");        // of the graph
+  ExpectRefusedQuickly(Field(7, "\x2a" + end));    // of a weight
+  ExpectRefusedQuickly(Field(7, Field(5, "\x4a" + end)));
+  ExpectRefusedQuickly(Field(7, Field(5, "\x22" + end)));  // packed floats
+}
+
+TEST(HostileFile, GraphsNestedDeeply) {
+  std::string graph;
+  for (int depth = 0; depth < 20000; ++depth) {
+    graph = Field(1, Field(5, Field(6, graph)));  // a node's attribute holds a graph
+    if (graph.size() > 1 << 20) break;
+  }
+  ExpectRefusedQuickly(Field(7, graph));
+  std::string type;
+  for (int depth = 0; depth < 20000; ++depth) type = Field(4, Field(1, type));  // a sequence of sequences
+  ExpectRefusedQuickly(Field(7, Field(11, Field(1, "x") + Field(2, type))));
+  ExpectRefusedQuickly(std::string(100000, '\x0b'));  // groups, which no ONNX file has
+}
+
+TEST(HostileFile, AMillionNodesWithoutNamesOrOutputs) {
+  std::string nodes;
+  for (int i = 0; i < 1000000; ++i) nodes += Field(1, "");
+  OnnxBuilder network;
+  network.Input("x", {-1, 4}).Output("y");
+  std::string bytes = network.Bytes() + Field(7, nodes);
+  const auto load = [&] {
+    const auto status = ParseOnnx(bytes).status();
+    std::exit(status.message().size() < 10000 ? 0 : 3);
+  };
+  EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(HostileFile, ManyOutputsThatAreSequencesOfMaps) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 4});
+  for (int i = 0; i < 30000; ++i) {
+    const std::string name = "z" + std::to_string(i);
+    network.Node("ZipMap", {"missing"}, {name}).Output(name);
+    network.proto().mutable_graph()->mutable_node(i)->set_domain("ai.onnx.ml");
+    network.proto().mutable_graph()->mutable_output(i)->mutable_type()->mutable_sequence_type();
+  }
+  ExpectRefusedQuickly(network.Bytes());
+}
+
+TEST(HostileFile, NamesOfMegabytes) {
+  const std::string name(5000000, 'n');
+  for (const int place : {0, 1, 2, 3, 4, 5, 6}) {
+    OnnxBuilder network;
+    network.Input(place == 0 ? name : "x", {-1, 4});
+    network.Node(place == 1 ? name : "Relu", {place == 2 ? name : "x"}, {place == 3 ? name : "y"},
+                 {{place == 4 ? name : "alpha", int64_t{1}}});
+    network.Output(place == 5 ? name : "y").Weight(place == 6 ? name : "w", {1}, {1});
+    if (place == 1) network.proto().mutable_graph()->mutable_node(0)->clear_name();
+    ExpectRefusedQuickly(network.Bytes());
+  }
+}
+
+TEST(HostileFile, AnAttributeOfAnotherTypeThanItsOperatorWants) {
+  const OnnxBuilder::AttributeValue values[] = {int64_t{1}, 1.0f, std::string("text"), std::vector<int64_t>{1, 2}};
+  const std::pair<const char*, OnnxBuilder::AttributeValue> cases[] = {
+      {"Flatten", 1.0f},           {"Flatten", std::string("axis")}, {"Flatten", std::vector<int64_t>{1}},
+      {"Softmax", 1.0f},           {"Softmax", std::string("1")},    {"LogSoftmax", std::vector<int64_t>{1}},
+      {"Concat", std::string("x")}};
+  for (const auto& [op, value] : cases) {
+    OnnxBuilder network;
+    network.Input("x", {-1, 4}).Node(op, {"x"}, {"y"}, {{"axis", value}}).Output("y");
+    ExpectRefusedCleanly(network.Bytes());
+  }
+  for (const auto& value : values) {  // a Constant whose tensor is none
+    OnnxBuilder network;
+    network.Input("x", {-1, 4}).Node("Constant", {}, {"c"}, {{"value", value}});
+    network.Node("Add", {"x", "c"}, {"y"}).Output("y");
+    ExpectRefusedCleanly(network.Bytes());
+  }
+}
+
+TEST(HostileFile, AWeightThatIsNeeded) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 4}).Node("Gemm", {"x", "w", "b"}, {"y"}).Output("y");
+  ExpectRefusedCleanly(network.Bytes());
 }
 
 TEST(HostileFile, AnOutputFromANodeWithoutInputs) {

@@ -29,7 +29,7 @@ Graph OneNode(const std::string& op, const Shape& input, const std::vector<Const
   graph.opset = 13;
   graph.inputs = {{"x", input}};
   graph.outputs = {{"y", {}}};
-  Node node{"n", op, {"x"}, {"y"}, std::move(attributes)};
+  Node node{"n", op, "", {"x"}, {"y"}, std::move(attributes)};
   for (size_t i = 0; i < constants.size(); ++i) {
     node.inputs.push_back("c" + std::to_string(i + 1));
     graph.constants[node.inputs.back()] = constants[i];
