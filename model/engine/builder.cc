@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/graph/uses.h"
 #include "model/layers/fill.h"
 #include "model/layers/layout_change.h"
 #include "model/layers/nothing.h"
@@ -84,7 +85,7 @@ void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>&
   output.channels_last = channels_last;
   output.buffer = AddStep(std::move(layer), inputs, output.elements());
   const bool same_order = !inputs.empty() && output.shape == inputs[0].shape && node_->op != "Transpose";
-  const bool dense = node_->op == "MatMul" || node_->op == "halfwave.Dense";
+  const bool dense = node_->op == "MatMul" || node_->op == kDense;
   output.features_last = output.shape.size() > 2 && (dense || (same_order && inputs[0].features_last));
   Define(node_->outputs[index], std::move(output));
 }
@@ -108,7 +109,7 @@ void Builder::Count(const Value& input, const std::string& op, ActivationFamily 
 
 void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family) {
   Emit(std::move(layer), {input}, input.channels_last);
-  if (!node_->attributes.contains("halfwave.counted")) Count(input, node_->op, family, false);
+  if (IsCounted(*node_)) Count(input, node_->op, family, false);
 }
 
 void Builder::Observe(const Value& input, const std::string& op, ActivationFamily family) {

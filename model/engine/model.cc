@@ -16,6 +16,7 @@
 #include "model/graph/drop_no_ops.h"
 #include "model/graph/fold_constants.h"
 #include "model/graph/free_batch.h"
+#include "model/graph/rewrite.h"
 #include "model/graph/shape_inference.h"
 
 namespace halfwave {
@@ -50,21 +51,28 @@ absl::Status AppendSoftmax(Graph& graph, const std::string& scores, size_t rank)
   return absl::OkStatus();
 }
 
+bool OutputsBeginWithTheBatch(const Graph& graph, const TypeMap& types) {
+  return std::all_of(graph.outputs.begin(), graph.outputs.end(), [&](const GraphValue& output) {
+    const auto type = types.find(output.name);
+    return type == types.end() || !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
+  });
+}
+
 // Computes what is known at load. What the batch is, the file's nodes decide: if they do not keep its rows apart, the
 // file is taken by its word and each row is a batch of its own.
 absl::StatusOr<std::string> FoldAndFindBatch(Graph& graph) {
   int64_t elements = kMinFoldedElements;
   for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
   const bool opened = OpenBatch(graph);
-  absl::StatusOr<ConstantMap> constants = FindConstants(graph, EvaluateNode, elements);
+  absl::StatusOr<Known> known = FindConstants(graph, EvaluateNode, elements);
   std::string batch = opened ? "made free" : "free";
-  if (!constants.ok()) {
+  if (!known.ok() || !OutputsBeginWithTheBatch(graph, known->types)) {
     CloseBatch(graph);
-    constants = FindConstants(graph, EvaluateNode, elements);
+    known = FindConstants(graph, EvaluateNode, elements);
     batch = "row by row";
   }
-  HALFWAVE_RETURN_IF_ERROR(constants.status());
-  FoldConstants(graph, *std::move(constants));
+  HALFWAVE_RETURN_IF_ERROR(known.status());
+  FoldConstants(graph, std::move(known->constants));
   return batch;
 }
 
@@ -110,7 +118,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
   DropNoOps(graph);
   HALFWAVE_ASSIGN_OR_RETURN(batch_, FoldAndFindBatch(graph));
-  DropNoOps(graph);
+  if (options.rewrite) RewriteGraph(graph);
   HALFWAVE_ASSIGN_OR_RETURN(TypeMap types, InferShapes(graph, options.max_steps_per_row));
   HALFWAVE_RETURN_IF_ERROR(FindHead(graph, types, options));
   HALFWAVE_ASSIGN_OR_RETURN(types, InferShapes(graph, options.max_steps_per_row));

@@ -23,6 +23,8 @@ struct ModelOptions {
   // Give a model that ends in logits one more output, "probabilities", in front of the others: the softmax of its
   // first output. No effect on a model that already ends in a softmax, its logarithm or a sigmoid.
   bool add_softmax = false;
+  // Rewrite the graph into one that computes the same with less work; for tests to compare with what it was.
+  bool rewrite = true;
   // Refuse a model whose single row takes more steps, multiply-adds above all.
   double max_steps_per_row = 1e11;
 };

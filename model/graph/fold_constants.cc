@@ -33,9 +33,9 @@ int64_t Elements(const Types& types) {
 
 }  // namespace
 
-absl::StatusOr<ConstantMap> FindConstants(const Graph& graph, const Evaluate& evaluate, int64_t max_elements) {
-  TypeMap types;
-  ConstantMap values;
+absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate, int64_t max_elements) {
+  Known known;
+  auto& [types, values] = known;
   int64_t elements = 0;
   for (const GraphValue& input : graph.inputs) types[input.name] = {input.type, input.shape};
   for (const Node& node : graph.nodes) {
@@ -45,9 +45,8 @@ absl::StatusOr<ConstantMap> FindConstants(const Graph& graph, const Evaluate& ev
       values[node.outputs[0]] = *std::move(value);
     } else {
       HALFWAVE_ASSIGN_OR_RETURN(Types outputs, InferNode(context));
-      const bool known = InputsAreKnown(context);
       std::vector<Constant> results;
-      if (known) {
+      if (InputsAreKnown(context)) {
         elements += Elements(outputs);
         if (elements <= max_elements) {
           HALFWAVE_ASSIGN_OR_RETURN(results, evaluate(context, outputs));
@@ -67,7 +66,7 @@ absl::StatusOr<ConstantMap> FindConstants(const Graph& graph, const Evaluate& ev
                                         " numbers up to here, at most ", max_elements, " are allowed"));
     }
   }
-  return values;
+  return known;
 }
 
 void FoldConstants(Graph& graph, ConstantMap values) {

@@ -18,14 +18,18 @@ class MaxPool : public Layer {
   int64_t images_;
 };
 
-// The second output of ONNX's MaxPool, channels-last as the first; the indices count through all rows of the call.
+// The second output of ONNX's MaxPool, channels-last as the first; the indices count through the images of one row.
 class MaxPoolIndices : public Layer {
  public:
   // column_major: attribute storage_order.
   MaxPoolIndices(const kernels::Window& window, bool column_major, int64_t images = 1)
       : window_(window), column_major_(column_major), images_(images) {}
   void Run(const LayerCall& call) const override {
-    kernels::MaxPoolIndices(window_, column_major_, call.rows * images_, call.inputs[0], call.output);
+    for (int64_t row = 0; row < call.rows; ++row) {
+      kernels::MaxPoolIndices(window_, column_major_, images_,
+                              call.inputs[0] + row * images_ * window_.image_elements(),
+                              call.output + row * images_ * window_.positions() * window_.channels);
+    }
   }
 
  private:
