@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/graph/uses.h"
 #include "model/layers/fill.h"
@@ -157,6 +158,11 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
     node_ = &node;
     const std::string name = OperatorName(node);
     HALFWAVE_RETURN_IF_ERROR(table.at(name)(*this));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (!OutputIsUsed(i) || values_.contains(node.outputs[i])) continue;
+      return context().Unsupported(
+          absl::StrCat("its output ", i, " '", node.outputs[i], "' is read; only the first is supported"));
+    }
   }
   TakeOutputs();
   PlaceBuffers(plan_);

@@ -13,6 +13,7 @@
 #include "model/engine/heads.h"
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
+#include "model/graph/batch_symbol.h"
 #include "model/graph/drop_no_ops.h"
 #include "model/graph/fold_constants.h"
 #include "model/graph/free_batch.h"
@@ -51,10 +52,14 @@ absl::Status AppendSoftmax(Graph& graph, const std::string& scores, size_t rank)
   return absl::OkStatus();
 }
 
-bool OutputsBeginWithTheBatch(const Graph& graph, const TypeMap& types) {
+// Whether every output is a batch of rows, or the same whatever the batch.
+bool OutputsAreRows(const Graph& graph, const Known& known) {
   return std::all_of(graph.outputs.begin(), graph.outputs.end(), [&](const GraphValue& output) {
-    const auto type = types.find(output.name);
-    return type == types.end() || !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
+    if (const auto type = known.types.find(output.name); type != known.types.end()) {
+      return !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
+    }
+    const auto constant = known.constants.find(output.name);
+    return constant == known.constants.end() || !DependsOnBatch(constant->second);
   });
 }
 
@@ -66,7 +71,7 @@ absl::StatusOr<std::string> FoldAndFindBatch(Graph& graph) {
   const bool opened = OpenBatch(graph);
   absl::StatusOr<Known> known = FindConstants(graph, EvaluateNode, elements);
   std::string batch = opened ? "made free" : "free";
-  if (!known.ok() || !OutputsBeginWithTheBatch(graph, known->types)) {
+  if (!known.ok() || !OutputsAreRows(graph, *known)) {
     CloseBatch(graph);
     known = FindConstants(graph, EvaluateNode, elements);
     batch = "row by row";

@@ -2,8 +2,11 @@
 // multiplied or divided by what divides it, and that no real size or sentinel looks like.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+
+#include "model/graph/graph.h"
 
 namespace halfwave {
 
@@ -17,6 +20,12 @@ inline std::optional<int64_t> BatchesOfSymbol(int64_t value) {
   constexpr int64_t kMostBatches = int64_t{1} << 20;
   if (value > kBatchSymbol || value % kBatchSymbol != 0 || value / kBatchSymbol > kMostBatches) return std::nullopt;
   return value / kBatchSymbol;
+}
+
+// Whether a constant found at load holds the size of the batch.
+inline bool DependsOnBatch(const Constant& constant) {
+  return std::any_of(constant.ints.begin(), constant.ints.end(),
+                     [](int64_t value) { return BatchesOfSymbol(value).has_value(); });
 }
 
 }  // namespace halfwave

@@ -16,11 +16,7 @@ bool InputsAreKnown(const NodeContext& context) {
   for (size_t i = 0; i < context.inputs(); ++i) {
     if (!context.Has(i)) continue;
     const Constant* constant = context.FindConstant(i);
-    if (constant == nullptr || constant->type == DataType::kString) return false;
-    if (std::any_of(constant->ints.begin(), constant->ints.end(),
-                    [](int64_t value) { return BatchesOfSymbol(value).has_value(); })) {
-      return false;
-    }
+    if (constant == nullptr || constant->type == DataType::kString || DependsOnBatch(*constant)) return false;
   }
   return context.inputs() > 0;
 }

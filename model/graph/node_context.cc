@@ -57,9 +57,8 @@ absl::StatusOr<std::vector<int64_t>> NodeContext::Integers(size_t index, const s
     return Invalid(absl::StrCat("its ", role, " '", node_.inputs[index], "' holds ", DataTypeName(constant->type),
                                 ", expected integers"));
   }
-  const bool symbolic = std::any_of(constant->ints.begin(), constant->ints.end(),
-                                    [](int64_t value) { return BatchesOfSymbol(value).has_value(); });
-  if (symbolic && !batch_allowed) return Unsupported(absl::StrCat("its ", role, " depends on the size of the batch"));
+  if (DependsOnBatch(*constant) && !batch_allowed)
+    return Unsupported(absl::StrCat("its ", role, " depends on the size of the batch"));
   return constant->ints;
 }
 
