@@ -13,16 +13,10 @@ step() { printf '\n== %s\n' "$*"; }
 step "Packages"
 deploy/packages/install.sh deploy/packages/build.txt tests/packages.txt
 
-step "Python clients for the interop tests"
-venv=build/venv
-if cmp -s tests/requirements.txt "$venv/installed.txt"; then
-  echo "They are there."
-elif python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r tests/requirements.txt; then
-  cp tests/requirements.txt "$venv/installed.txt"
-else
-  rm -rf "$venv"
-  echo "They could not be installed; the interop tests will be skipped."
-fi
+step "Python clients, and frameworks that export models"
+tests/support/venv.sh build/venv tests/requirements.txt
+tests/support/venv.sh build/venv-keras tests/producers/requirements-keras.txt
+tests/support/venv.sh build/venv-sklearn tests/producers/requirements-sklearn.txt
 
 step "Build"
 mkdir -p build
