@@ -1,4 +1,4 @@
-"""What every exporter shares: the digits to train on, and how a model and its framework's answers are left for the test.
+"""What every exporter shares: digits to train on, and how a model and its framework's answers are left for the test.
 
 Runs in each framework's own Python, so it needs nothing but NumPy.
 """
