@@ -24,8 +24,9 @@ absl::StatusOr<Graph> GraphOfNode(const NodeContext& context, const Types& types
   for (size_t i = 0; i < context.inputs(); ++i) {
     const Constant* constant = context.FindConstant(i);
     if (constant == nullptr) continue;
+    const bool is_data = i == 0 || context.node().op != "Slice";  // whose ends may be as large as can be
     const auto too_large = [](int64_t value) { return value > kLargestExact || value < -kLargestExact; };
-    if (IsInteger(types[0].type) && std::any_of(constant->ints.begin(), constant->ints.end(), too_large)) {
+    if (is_data && IsInteger(types[0].type) && std::any_of(constant->ints.begin(), constant->ints.end(), too_large)) {
       return context.Unsupported("computes with constant integers above 2^24");
     }
     graph.constants[context.node().inputs[i]] = *constant;

@@ -21,6 +21,18 @@ bool InputsAreKnown(const NodeContext& context) {
   return context.inputs() > 0;
 }
 
+// The size of the batch may say which shape a value takes; it never becomes data.
+absl::Status ExpectNoBatchAsData(const NodeContext& context) {
+  for (size_t i = 0; i < context.inputs(); ++i) {
+    const Constant* constant = context.FindConstant(i);
+    if (constant == nullptr || !DependsOnBatch(*constant)) continue;
+    const std::string& op = context.node().op;
+    const bool is_shape = (op == "Reshape" && i == 1) || (op == "Expand" && i == 1) || (op == "Slice" && i == 2);
+    if (!is_shape) return context.Unsupported(absl::StrCat("its input ", i, " depends on the size of the batch"));
+  }
+  return absl::OkStatus();
+}
+
 int64_t Elements(const Types& types) {
   int64_t elements = 0;
   for (const TensorType& type : types) elements += RowElements(type.shape);
@@ -40,6 +52,7 @@ absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate
       elements += NumElements(value->shape).value_or(0);
       values[node.outputs[0]] = *std::move(value);
     } else {
+      HALFWAVE_RETURN_IF_ERROR(ExpectNoBatchAsData(context));
       HALFWAVE_ASSIGN_OR_RETURN(Types outputs, InferNode(context));
       std::vector<Constant> results;
       if (InputsAreKnown(context)) {
