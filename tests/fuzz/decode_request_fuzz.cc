@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "google/protobuf/stubs/logging.h"
 #include "server/rpc/codec.h"
 #include "tests/fuzz/proto_mutator.h"
 #include "tests/support/onnx_builder.h"
@@ -21,8 +22,9 @@ constexpr const char* kWords[] = {"a",      "b",     "sum",   "positive",    "ad
                                   "INT32",  "INT64", "UINT8", "UINT16",      "BOOL",          "UINT32",
                                   "UINT64", "BYTES", "x",     "binary_data", "classification"};
 
-// Never destroyed: its threads may outlive what they use when a finding ends the process.
+// Never destroyed: a finding ends the process while its threads run.
 const ModelVersion& Adder() {
+  static Metrics* const metrics = new Metrics;
   static const ModelVersion* const version = [] {
     const auto model = LoadModel(OnnxBuilder()
                                      .Input("a", {-1, 3})
@@ -38,12 +40,17 @@ const ModelVersion& Adder() {
     }
     ModelVersionOptions options;
     options.scheduler.max_batch_rows = kMaxRows;
-    return new ModelVersion("adder", "1", "hash", *model, options, *new Metrics);
+    return new ModelVersion("adder", "1", "hash", *model, options, *metrics);
   }();
   return *version;
 }
 
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  google::protobuf::SetLogHandler(nullptr);  // it would tell of every text that is not UTF-8
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   inference::ModelInferRequest request;
