@@ -7,6 +7,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "model/base/status_macros.h"
 #include "model/onnx/node_reader.h"
+#include "model/onnx/part_count.h"
 #include "model/onnx/regular_file.h"
 #include "model/onnx/sha256.h"
 #include "model/onnx/sidecar.h"
@@ -28,6 +29,14 @@ absl::Status CheckSize(int64_t bytes, const ReaderOptions& options) {
         "the model has ", bytes, " bytes; a single file can have 2 GiB: export it with its weights as external data"));
   }
   return absl::OkStatus();
+}
+
+// Real networks have some thousands.
+absl::Status CheckParts(google::protobuf::io::ZeroCopyInputStream& bytes) {
+  constexpr int64_t kMaxParts = 2'000'000;
+  if (HasFewParts(bytes, *onnx::ModelProto::descriptor(), kMaxParts)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the model consists of more than ", kMaxParts, " nodes, attributes, names and the like"));
 }
 
 absl::Status NotAModel(int64_t bytes) {
@@ -79,15 +88,15 @@ absl::StatusOr<Graph> ReadGraph(onnx::ModelProto& proto, TensorSource source) {
   return graph;
 }
 
-// A file's bytes from front to back, hashed on the way: what is parsed is what the hash stands for, and no second copy
-// is needed for either. (Mapped into memory, a file that shrinks would end the process.)
+// A file's bytes from front to back, hashed on the way if asked: what is parsed is what the hash stands for, and no
+// second copy is needed for either. (Mapped into memory, a file that shrinks would end the process.)
 class HashedFile : public google::protobuf::io::CopyingInputStream {
  public:
-  explicit HashedFile(const RegularFile& file) : file_(file) {}
+  HashedFile(const RegularFile& file, bool hash) : file_(file), hashes_(hash) {}
 
   int Read(void* buffer, int size) override {
     const int64_t got = file_.ReadAt(position_, buffer, std::min<int64_t>(size, file_.size() - position_));
-    hash_.Update(std::string_view(static_cast<const char*>(buffer), got));
+    if (hashes_) hash_.Update(std::string_view(static_cast<const char*>(buffer), got));
     position_ += got;
     return static_cast<int>(got);
   }
@@ -95,6 +104,7 @@ class HashedFile : public google::protobuf::io::CopyingInputStream {
 
  private:
   const RegularFile& file_;
+  const bool hashes_;
   int64_t position_ = 0;
   Sha256 hash_;
 };
@@ -103,8 +113,13 @@ absl::StatusOr<OnnxModel> ReadModel(const RegularFile& file, const std::filesyst
                                     const ReaderOptions& options) {
   constexpr int kBlockBytes = 1 << 18;
   HALFWAVE_RETURN_IF_ERROR(CheckSize(file.size(), options));
-  HashedFile source(file);
+  HashedFile source(file, /*hash=*/true);
   onnx::ModelProto proto;
+  {
+    HashedFile first(file, /*hash=*/false);
+    google::protobuf::io::CopyingInputStreamAdaptor stream(&first, kBlockBytes);
+    HALFWAVE_RETURN_IF_ERROR(CheckParts(stream));
+  }
   {
     google::protobuf::io::CopyingInputStreamAdaptor stream(&source, kBlockBytes);
     if (!proto.ParseFromBoundedZeroCopyStream(&stream, static_cast<int>(file.size())) || !proto.has_graph()) {
@@ -125,6 +140,8 @@ absl::Status WithFile(const absl::Status& status, const std::filesystem::path& p
 
 absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions& options) {
   HALFWAVE_RETURN_IF_ERROR(CheckSize(static_cast<int64_t>(bytes.size()), options));
+  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  HALFWAVE_RETURN_IF_ERROR(CheckParts(stream));
   onnx::ModelProto proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !proto.has_graph()) {
     return NotAModel(static_cast<int64_t>(bytes.size()));

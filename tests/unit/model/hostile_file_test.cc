@@ -105,6 +105,20 @@ TEST(HostileFile, AMillionNodesWithoutNamesOrOutputs) {
   EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "");
 }
 
+TEST(HostileFile, MillionsOfPartsOfTwoBytes) {
+  const auto repeat = [](const std::string& field) {
+    std::string all;
+    for (int i = 0; i < 4000000; ++i) all += field;
+    return all;
+  };
+  ExpectRefusedQuickly(Field(7, repeat(Field(1, ""))));                                // nodes
+  ExpectRefusedQuickly(Field(7, Field(1, repeat(Field(1, "")))));                      // inputs of a node
+  ExpectRefusedQuickly(Field(7, Field(1, repeat(Field(5, "")))));                      // attributes
+  ExpectRefusedQuickly(Field(7, Field(5, repeat(Field(6, "")))));                      // texts of a tensor
+  ExpectRefusedQuickly(Field(7, Field(1, Field(5, Field(6, repeat(Field(1, "")))))));  // nodes of a subgraph
+  ExpectRefusedQuickly(repeat(Field(9, "")));                                          // what the schema does not have
+}
+
 TEST(HostileFile, ManyOutputsThatAreSequencesOfMaps) {
   OnnxBuilder network;
   network.Input("x", {-1, 4});
