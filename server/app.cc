@@ -22,7 +22,9 @@ constexpr absl::Duration kLongestWaitForQuiet = absl::Seconds(1);
 RepositoryOptions ToRepositoryOptions(const Options& options) {
   RepositoryOptions repository;
   repository.path = options.model;
-  repository.add_softmax = options.add_softmax;
+  repository.reader.max_model_bytes = options.max_model_bytes;
+  repository.model.add_softmax = options.add_softmax;
+  repository.model.max_steps_per_row = options.max_macs_per_row;
   repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
   SchedulerOptions& scheduler = repository.version.scheduler;
   scheduler.slots =

@@ -52,6 +52,11 @@ absl::Status Options::Validate() const {
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-message-bytes", max_message_bytes, 1024, (int64_t{1} << 31) - 1));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("workers", workers, 0, 1024));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 40));
+  HALFWAVE_RETURN_IF_ERROR(CheckRange("max-model-bytes", max_model_bytes, 1024, int64_t{1} << 40));
+  if (!(max_macs_per_row >= 1 && max_macs_per_row <= 1e15)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-macs-per-row is ", max_macs_per_row, ", expected 1 to 1e15"));
+  }
   return CheckRange("drain-seconds", drain_seconds, 0, 86400);
 }
 
@@ -103,6 +108,10 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   option("workers", options.workers, "Forward passes at once, per model; 0: as many as there are processors");
   option("activity-window", options.activity_window,
          "Samples over which units are watched; fewer say nothing about dead units yet");
+  option("max-model-bytes", options.max_model_bytes,
+         "The largest model taken, its file and its weights in memory; a larger one is refused");
+  option("max-macs-per-row", options.max_macs_per_row,
+         "The multiply-adds (and other steps) a row of a model may take; a model that takes more is refused");
   option("drain-seconds", options.drain_seconds, "The longest to finish accepted work after SIGTERM");
   app.set_config("--config", "", "A TOML file with any of these options")->envname("HALFWAVE_CONFIG")->take_last();
   app.allow_config_extras(CLI::config_extras_mode::error);

@@ -23,7 +23,7 @@
 namespace halfwave {
 namespace {
 
-constexpr int64_t kMaxRowBytes = int64_t{1} << 30;
+constexpr int64_t kMaxRowBytes = int64_t{1} << 28;
 constexpr int64_t kMinFoldedElements = int64_t{1} << 26;  // what folding may make, besides as much as the file holds
 
 bool IsTaken(const Graph& graph, const std::string& name) {

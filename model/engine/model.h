@@ -26,7 +26,7 @@ struct ModelOptions {
   // Rewrite the graph into one that computes the same with less work; for tests to compare with what it was.
   bool rewrite = true;
   // Refuse a model whose single row takes more steps, multiply-adds above all.
-  double max_steps_per_row = 1e11;
+  double max_steps_per_row = 2e10;
 };
 
 // Immutable and thread-safe; shared by the sessions that run it.

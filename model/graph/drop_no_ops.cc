@@ -63,7 +63,7 @@ bool MakesFloats(const Node& node, const Names& floats) {
 }
 
 bool IsNoOp(const Graph& graph, const Node& node, const Names& floats) {
-  if (!HasInput(node, 0)) return false;
+  if (!HasInput(node, 0) || !node.domain.empty()) return false;
   if (node.op == "Identity") return true;
   if (node.op == "Pad") return PadsByNothing(graph, node);
   if (node.op == "Dropout") return IsDropoutOutsideOfTraining(graph, node);

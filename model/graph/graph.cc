@@ -42,7 +42,8 @@ absl::StatusOr<Producers> FindProducers(const Graph& graph, const std::unordered
 size_t FindCycle(const Graph& graph, const Producers& producers, const std::vector<size_t>& waiting_for) {
   size_t node = 0;
   while (waiting_for[node] == 0) ++node;
-  for (size_t step = 0; step < waiting_for.size(); ++step) {
+  for (std::vector<bool> seen(waiting_for.size()); !seen[node];) {
+    seen[node] = true;
     for (const std::string& input : graph.nodes[node].inputs) {
       const auto producer = producers.find(input);
       if (producer != producers.end() && waiting_for[producer->second] != 0) {

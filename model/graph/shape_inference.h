@@ -34,6 +34,6 @@ absl::StatusOr<Types> InferNode(const NodeContext& context);
 // would mix the rows of a batch is refused; where it is a size, it is a dimension like any other. Errors as
 // InferNode's; RESOURCE_EXHAUSTED for a graph whose row takes more than `max_steps` steps: a hundred bytes can ask for
 // days.
-absl::StatusOr<TypeMap> InferShapes(const Graph& graph, double max_steps = 1e11);
+absl::StatusOr<TypeMap> InferShapes(const Graph& graph, double max_steps = 2e10);
 
 }  // namespace halfwave

@@ -198,6 +198,7 @@ absl::Status CheckOperators(const onnx::ModelProto& model, const Graph& graph) {
     if (IsQuantised(proto.op_type())) {
       return refuse("the model is quantised, which is not supported; export or serve the float model it was made from");
     }
+    if (node.op.rfind("halfwave.", 0) == 0) return refuse("operators of this name are made at load, not in files");
     if (!node.domain.empty() && node.domain != "ai.onnx.ml") {
       return refuse(absl::StrCat("custom operators, here of the domain '", proto.domain(),
                                  "', are not supported; only those of standard ONNX are"));

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/engine/model.h"
+#include "model/onnx/reader.h"
 #include "server/metrics/metrics.h"
 #include "server/repository/model_version.h"
 
@@ -16,7 +18,8 @@ namespace halfwave {
 
 struct RepositoryOptions {
   std::string path;  // a model file, a folder of them, or empty for the built-in model
-  bool add_softmax = false;
+  ReaderOptions reader;
+  ModelOptions model;
   ModelVersionOptions version;
 };
 
