@@ -123,7 +123,7 @@ void RunOneRow(const std::shared_ptr<const Model>& model) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto file = halfwave::ParseOnnx({reinterpret_cast<const char*>(data), size}, {.max_model_bytes = kMaxModelBytes});
   if (!file.ok()) return 0;
-  const auto model = Model::Create(std::move(file->graph), {});
+  const auto model = Model::Create(std::move(file->graph), {.max_steps_per_row = 1e7});
   if (model.ok()) RunOneRow(*model);
   return 0;
 }
