@@ -38,5 +38,8 @@ if $all; then
   git ls-files '*.cc' | grep -v '^tests/' | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/release --quiet
 fi
 
+step "Fuzzers"
+tests/fuzz/run.sh "$($all && echo 3600 || echo 60)" || [[ $? == 77 ]]  # 77: says why it skips
+
 step "Tests"
 ctest --preset release "$@"
