@@ -64,6 +64,7 @@ absl::Status LowerPad(Builder& builder);
 absl::Status LowerPow(Builder& builder);
 absl::Status LowerRelu(Builder& builder);
 absl::Status LowerReshape(Builder& builder);
+absl::Status LowerResize(Builder& builder);
 absl::Status LowerRmsNormalization(Builder& builder);
 absl::Status LowerSameMemory(Builder& builder);
 absl::Status LowerScaler(Builder& builder);
