@@ -21,6 +21,8 @@ absl::Status LowerActivation(Builder& builder, ActivationFamily family, Elementw
 absl::StatusOr<float> ClipBound(Builder& builder, size_t input, const char* name, float fallback) {
   if (builder.context().opset() < 11) return builder.Attribute<float>(name, fallback);
   if (!HasInput(builder.node(), input)) return fallback;
+  const Constant* number = builder.context().FindConstant(input);
+  if (number != nullptr && number->ints.size() == 1) return static_cast<float>(number->ints[0]);
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* bound, builder.Weights(input, name));
   if (bound->floats.size() == 1) return bound->floats[0];
   return builder.context().Invalid(absl::StrCat("its ", name, " has ", bound->floats.size(), " values, expected one"));
@@ -131,7 +133,8 @@ absl::Status LowerClip(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const float low, ClipBound(builder, 1, "min", -kLimit));
   HALFWAVE_ASSIGN_OR_RETURN(const float high, ClipBound(builder, 2, "max", kLimit));
   auto clip = [=](int64_t count, const float* x, float* y) { kernels::Clip(count, low, high, x, y); };
-  if (low == 0) return LowerActivation(builder, ActivationFamily::kRectifier, clip);  // ReLU6 and its kin
+  if (low == 0 && IsFloat(builder.OutputType()))
+    return LowerActivation(builder, ActivationFamily::kRectifier, clip);  // ReLU6 and its kin
   const Value input = builder.Take(0);
   builder.Emit(std::make_unique<Elementwise>(input.elements(), clip), {input}, input.channels_last);
   return absl::OkStatus();

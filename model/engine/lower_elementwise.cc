@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "model/base/status_macros.h"
@@ -91,8 +92,10 @@ Combination Combine(Builder& builder, BinaryOp op, const Term& a, const Term& b,
 absl::Status LowerBinary(Builder& builder, BinaryOp op) {
   HALFWAVE_ASSIGN_OR_RETURN(const std::vector<Term> terms, TakeTerms(builder));
   const Constant* divisor = terms[1].constant;
-  if (op == BinaryOp::kDivide && divisor != nullptr) {
-    if (std::count(divisor->floats.begin(), divisor->floats.end(), 0.0f) > 0) {
+  const bool divides = op == BinaryOp::kDivide || op == BinaryOp::kFmod || op == BinaryOp::kFloorMod;
+  if (divides && divisor != nullptr) {
+    if (std::count(divisor->floats.begin(), divisor->floats.end(), 0.0f) > 0 ||
+        std::count(divisor->ints.begin(), divisor->ints.end(), 0) > 0) {
       return builder.context().Invalid("divides by zero");
     }
   }
@@ -157,6 +160,10 @@ absl::Status LowerMul(Builder& builder) { return LowerBinary(builder, BinaryOp::
 absl::Status LowerDiv(Builder& builder) {
   return LowerBinary(builder, IsIntegerNode(builder) ? BinaryOp::kTruncDivide : BinaryOp::kDivide);
 }
+absl::Status LowerMod(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t fmod, builder.Attribute<int64_t>("fmod", 0));
+  return LowerBinary(builder, fmod != 0 ? BinaryOp::kFmod : BinaryOp::kFloorMod);
+}
 absl::Status LowerPow(Builder& builder) { return LowerBinary(builder, BinaryOp::kPow); }
 absl::Status LowerAnd(Builder& builder) { return LowerBinary(builder, BinaryOp::kAnd); }
 absl::Status LowerOr(Builder& builder) { return LowerBinary(builder, BinaryOp::kOr); }
@@ -188,6 +195,19 @@ absl::Status LowerWhere(Builder& builder) {
 absl::Status LowerUnary(Builder& builder, void (*function)(int64_t count, const float* x, float* y)) {
   const Value input = builder.Take(0);
   builder.Emit(std::make_unique<Elementwise>(input.elements(), function), {input}, input.channels_last);
+  return absl::OkStatus();
+}
+
+absl::Status LowerIsInf(Builder& builder) {
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t negative, builder.Attribute<int64_t>("detect_negative", 1));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t positive, builder.Attribute<int64_t>("detect_positive", 1));
+  const Value input = builder.Take(0);
+  auto is_inf = [=](int64_t count, const float* x, float* y) {
+    std::transform(x, x + count, y, [=](float value) {
+      return std::isinf(value) && (value < 0 ? negative : positive) != 0 ? 1.0f : 0.0f;
+    });
+  };
+  builder.Emit(std::make_unique<Elementwise>(input.elements(), is_inf), {input}, input.channels_last);
   return absl::OkStatus();
 }
 

@@ -34,9 +34,6 @@ absl::Status LowerLayerNorm(Builder& builder, LayerNorm::Kind kind) {
   HALFWAVE_ASSIGN_OR_RETURN(const float epsilon, builder.Attribute<float>("epsilon", 1e-5f));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t named, builder.Attribute<int64_t>("axis", -1));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* scale, builder.Weights(1, "scale"));
-  if (builder.OutputIsUsed(1) || builder.OutputIsUsed(2)) {
-    return builder.context().Unsupported("its mean and deviation are read; only the normalised output is supported");
-  }
   const Value input = builder.TakeRowMajor(0);
   HALFWAVE_ASSIGN_OR_RETURN(const size_t axis, builder.context().Axis("axis", named, input.shape.size()));
   const Shape normalized(input.shape.begin() + static_cast<std::ptrdiff_t>(axis), input.shape.end());
@@ -46,8 +43,16 @@ absl::Status LowerLayerNorm(Builder& builder, LayerNorm::Kind kind) {
     HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, builder.Weights(2, "bias"));
     bias = BroadcastToRow(values->floats, values->shape, normalized, false);
   }
+  const int64_t groups = input.elements() / length;
+  // Before the output, which may be the memory of the input.
+  for (const auto& [index, moment] : {std::pair(1, Moments::Output::kMean), {2, Moments::Output::kInverseDeviation}}) {
+    if (!builder.OutputIsUsed(index)) continue;
+    if (kind != LayerNorm::Kind::kMeanAndVariance) return builder.context().Invalid("has one output only");
+    builder.Emit(std::make_unique<Moments>(groups, length, epsilon, moment), {input}, false, index);
+  }
+  if (builder.node().outputs[0].empty()) return absl::OkStatus();
   builder.Emit(
-      std::make_unique<LayerNorm>(kind, input.elements() / length, length, epsilon,
+      std::make_unique<LayerNorm>(kind, groups, length, epsilon,
                                   BroadcastToRow(scale->floats, scale->shape, normalized, false), std::move(bias)),
       {input}, false);
   return absl::OkStatus();

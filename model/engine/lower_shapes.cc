@@ -7,6 +7,7 @@
 #include "model/engine/operators.h"
 #include "model/graph/axes.h"
 #include "model/layers/concat.h"
+#include "model/layers/fill.h"
 #include "model/layers/rearrange.h"
 #include "model/layers/strided_copy.h"
 
@@ -64,6 +65,16 @@ absl::StatusOr<float> PadValue(Builder& builder) {
 
 absl::Status LowerSameMemory(Builder& builder) {
   builder.Alias(builder.Take(0));
+  return absl::OkStatus();
+}
+
+// Outside of training nothing is dropped: the mask, where it is read, is all ones.
+absl::Status LowerDropout(Builder& builder) {
+  builder.Alias(builder.Take(0));
+  if (builder.OutputIsUsed(1)) {
+    std::vector<float> ones(RowElements(builder.OutputShape(1)), 1.0f);
+    builder.Emit(std::make_unique<Fill>(std::move(ones)), {}, false, 1);
+  }
   return absl::OkStatus();
 }
 

@@ -56,6 +56,12 @@ absl::StatusOr<Types> InferTile(const NodeContext& context);
 absl::StatusOr<Types> InferTranspose(const NodeContext& context);
 absl::StatusOr<Types> InferUnsqueeze(const NodeContext& context);
 
+// --- picking by constant indices ---
+absl::StatusOr<Types> InferGatherElements(const NodeContext& context);
+absl::StatusOr<Types> InferGatherNd(const NodeContext& context);
+absl::StatusOr<Types> InferOneHot(const NodeContext& context);
+absl::StatusOr<Types> InferTrilu(const NodeContext& context);
+
 // --- reductions ---
 absl::StatusOr<Types> InferReduce(const NodeContext& context);
 absl::StatusOr<Types> InferArgExtreme(const NodeContext& context);

@@ -13,6 +13,8 @@ bool IsSmallInteger(DataType type) {
   return IsInteger(type) && type != DataType::kInt32 && type != DataType::kInt64 && type != DataType::kBool;
 }
 
+bool IsUnsigned(DataType type) { return type >= DataType::kUint8 && type <= DataType::kUint64; }
+
 absl::StatusOr<Shape> BroadcastInputs(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(Shape shape, context.InputShape(0));
   for (size_t i = 1; i < context.inputs(); ++i) {
@@ -40,7 +42,9 @@ absl::StatusOr<Types> InferTruth(const NodeContext& context) {
 
 absl::StatusOr<Types> InferArithmetic(const NodeContext& context) {
   HALFWAVE_ASSIGN_OR_RETURN(const TensorType first, context.Input(0));
-  if (IsSmallInteger(first.type)) {
+  const std::string& op = context.node().op;
+  const bool stays_in_range = op == "Max" || op == "Min" || op == "Mod" || (op == "Div" && IsUnsigned(first.type));
+  if (IsSmallInteger(first.type) && !stays_in_range) {
     return context.Unsupported(absl::StrCat("computes with ", DataTypeName(first.type),
                                             " at run time, which wraps around; computing is done with floats here"));
   }
@@ -81,7 +85,11 @@ absl::StatusOr<Types> InferDropout(const NodeContext& context) {
       return context.Unsupported("is in training mode; call model.eval() before the export");
     }
   }
-  return Types{input, {DataType::kBool, input.shape}};
+  if (context.opset() < 7) {
+    HALFWAVE_ASSIGN_OR_RETURN(const int64_t is_test, context.Attribute<int64_t>("is_test", 0));
+    if (is_test == 0) return context.Unsupported("is in training mode; call model.eval() before the export");
+  }
+  return Types{input, {context.opset() < 10 ? input.type : DataType::kBool, input.shape}};
 }
 
 absl::StatusOr<Types> InferCast(const NodeContext& context) {

@@ -46,6 +46,15 @@ void LayerNorm(int64_t groups, int64_t length, float epsilon, const float* scale
   }
 }
 
+void Moments(int64_t groups, int64_t length, float epsilon, const float* x, float* mean, float* inverse_deviation) {
+  for (int64_t group = 0; group < groups; ++group, x += length) {
+    const Statistics s = Measure(length, x);
+    if (mean != nullptr) mean[group] = static_cast<float>(s.mean);
+    if (inverse_deviation != nullptr)
+      inverse_deviation[group] = static_cast<float>(1 / std::sqrt(s.variance + epsilon));
+  }
+}
+
 void RmsNorm(int64_t groups, int64_t length, float epsilon, const float* scale, const float* bias, const float* x,
              float* y) {
   for (int64_t group = 0; group < groups; ++group, x += length, y += length) {

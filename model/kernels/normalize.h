@@ -11,6 +11,10 @@ namespace halfwave::kernels {
 void LayerNorm(int64_t groups, int64_t length, float epsilon, const float* scale, const float* bias, const float* x,
                float* y);
 
+// The mean and 1 / sqrt(variance + epsilon) of the `length` elements of each group; either may be null. x: [groups,
+// length]. mean, inverse_deviation: [groups].
+void Moments(int64_t groups, int64_t length, float epsilon, const float* x, float* mean, float* inverse_deviation);
+
 // y = x / sqrt(mean of x^2 + epsilon) * scale[i] + bias[i], in the same shapes.
 void RmsNorm(int64_t groups, int64_t length, float epsilon, const float* scale, const float* bias, const float* x,
              float* y);

@@ -1,5 +1,5 @@
-// Normalisations with the constants they scale by. All but LocalResponseNorm work in place. LpNormalization needs no
-// layer of its own: it is a RowWise function, kernels::LpNorm.
+// Normalisations with the constants they scale by. All but LocalResponseNorm and Moments work in place. LpNormalization
+// needs no layer of its own: it is a RowWise function, kernels::LpNorm.
 #pragma once
 
 #include <span>
@@ -35,6 +35,25 @@ class LayerNorm : public Layer {
   int64_t groups_, length_;
   float epsilon_;
   std::vector<float> scale_, bias_;
+};
+
+// What LayerNormalization subtracts or multiplies by: rows [groups, length] become [groups].
+class Moments : public Layer {
+ public:
+  enum class Output { kMean, kInverseDeviation };
+
+  Moments(int64_t groups, int64_t length, float epsilon, Output output)
+      : groups_(groups), length_(length), epsilon_(epsilon), output_(output) {}
+  void Run(const LayerCall& call) const override {
+    kernels::Moments(call.rows * groups_, length_, epsilon_, call.inputs[0],
+                     output_ == Output::kMean ? call.output : nullptr,
+                     output_ == Output::kInverseDeviation ? call.output : nullptr);
+  }
+
+ private:
+  int64_t groups_, length_;
+  float epsilon_;
+  Output output_;
 };
 
 // GroupNormalization of rows [images, channels, positions], row-major; InstanceNormalization with groups = channels.
