@@ -19,6 +19,7 @@
 #include "model/graph/free_batch.h"
 #include "model/graph/rewrite.h"
 #include "model/graph/shape_inference.h"
+#include "model/graph/uses.h"
 
 namespace halfwave {
 namespace {
@@ -81,6 +82,14 @@ absl::StatusOr<std::string> FoldAndFindBatch(Graph& graph) {
   return batch;
 }
 
+// A node whose first output nobody wants has a name for it all the same: everything else is found by it.
+void NameFirstOutputs(Graph& graph) {
+  FreshNames names(graph);
+  for (Node& node : graph.nodes) {
+    if (!node.outputs.empty() && node.outputs[0].empty()) node.outputs[0] = names.Like(node.name);
+  }
+}
+
 // A layer is known by its name, in metrics above all; a file may give one name to several nodes, or a whole page.
 void MakeNamesUnique(std::vector<ActivationLayer>& layers) {
   constexpr size_t kMaxName = 128;
@@ -121,6 +130,7 @@ absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const Mo
 absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
+  NameFirstOutputs(graph);
   DropNoOps(graph);
   HALFWAVE_ASSIGN_OR_RETURN(batch_, FoldAndFindBatch(graph));
   if (options.rewrite) RewriteGraph(graph);

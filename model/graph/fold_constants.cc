@@ -62,6 +62,7 @@ absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate
         }
       }
       for (size_t i = 0; i < std::min(outputs.size(), node.outputs.size()); ++i) {
+        if (node.outputs[i].empty()) continue;
         if (i < results.size()) {
           values[node.outputs[i]] = std::move(results[i]);
         } else {

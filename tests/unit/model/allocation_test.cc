@@ -205,7 +205,7 @@ TEST(Operator, RunsWithoutAllocatingWhicheverItIs) {
                                    {"Transpose", {}, {{"perm", Ints{0, 2, 3, 1}}}},
                                    {"Tanh", {}, {}}};
   for (const Case& c : cases) {
-    OnnxBuilder network;
+    OnnxBuilder network(20);
     network.Input("x", {-1, 3, 9, 11}).Weight("k", {3, 3, 1, 1}, Noise(9, 1)).Node("Conv", {"x", "k"}, {"maps"});
     std::vector<std::string> inputs = {"maps"};
     for (const Shape& shape : c.weights) {

@@ -310,10 +310,10 @@ TEST(Engine, EveryActivationRunsOnMapsAndFeatures) {
     for (const bool custom : {false, true}) {
       const Attributes attributes = custom ? with : Attributes{};
       SCOPED_TRACE(op);
-      OnnxBuilder maps = Maps();
+      OnnxBuilder maps = Maps(20);
       maps.Node(op, {"maps"}, {"y"}, attributes).Output("y");
       ExpectComputes(maps);
-      OnnxBuilder features = Features();
+      OnnxBuilder features = Features(20);
       features.Node(op, {"x"}, {"y"}, attributes).Output("y");
       ExpectComputes(features);
     }
@@ -398,10 +398,16 @@ TEST(FixedBatch, AnOpenOneIsCalledFree) {
   EXPECT_EQ((*model)->batch(), "free");
 }
 
-TEST(FixedBatch, InputsOfDifferentBatchSizesAreNotTakenForRowsOfOneBatch) {
+TEST(FixedBatch, InputsOfDifferentFirstDimensionsKeepThemBehindAnAddedBatch) {
   OnnxBuilder network;
-  network.Input("x", {4, 3}).Input("shift", {1, 3}).Node("Add", {"x", "shift"}, {"y"}).Output("y");
-  EXPECT_FALSE(LoadModel(network.Bytes()).ok());
+  network.Input("x", {3, 2}).Input("shift", {2}).Node("Add", {"x", "shift"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->inputs()[0].shape, (Shape{kBatch, 3, 2}));
+  EXPECT_EQ((*model)->inputs()[1].shape, (Shape{kBatch, 2}));
+  EXPECT_EQ((*model)->outputs()[0].shape, (Shape{kBatch, 3, 2}));
+  EXPECT_EQ(RunModel(*model, {{1, 2, 3, 4, 5, 6, 1, 1, 1, 1, 1, 1}, {10, 20, 30, 40}})[0],
+            (std::vector<float>{11, 22, 13, 24, 15, 26, 31, 41, 31, 41, 31, 41}));
 }
 
 // --- counting --------------------------------------------------------------------------------------------------------
@@ -515,7 +521,7 @@ TEST(Leftovers, LayersOfOneNameAreToldApart) {
   network.Input("x", {-1, 2});
   network.Node("Relu", {"x"}, {"a"}, {{"name", std::string("act")}});
   network.Node("Elu", {"a"}, {"b"}, {{"name", std::string("act")}});
-  network.Node("Tanh", {"b"}, {"y"}, {{"name", std::string(5000, 'n')}}).Output("y");
+  network.Node("Tanh", {"b"}, {"y"}, {{"name", std::string(4000, 'n')}}).Output("y");
   const auto model = LoadModel(network.Bytes());
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->activations()[0].name, "act");

@@ -11,7 +11,7 @@ using Values = std::vector<float>;
 
 // A normalisation of y = x * [2, 3, ...] + [10, 20, ...].
 void AddNormalization(Graph& graph, const std::string& input, int64_t channels) {
-  graph.nodes.push_back({"bn", "BatchNormalization", {input, "gamma", "beta", "mean", "variance"}, {"y"}, {}});
+  graph.nodes.push_back({"bn", "BatchNormalization", "", {input, "gamma", "beta", "mean", "variance"}, {"y"}, {}});
   graph.nodes.back().attributes["epsilon"] = 0.75f;
   Constant gamma = Floats({channels}, {}), beta = gamma, mean = gamma, variance = gamma;
   for (int64_t i = 0; i < channels; ++i) {

@@ -30,13 +30,18 @@ TEST(FoldConstants, ShapeArithmeticBeforeAReshapeLeavesTheBatchOpen) {
   }
 }
 
-TEST(FoldConstants, ABatchThatIsMultipliedIntoAShapeIsRefused) {
+TEST(FoldConstants, ABatchThatIsMultipliedIntoAnOutputsShapeIsServedRowByRow) {
   OnnxBuilder network(13);
   network.Input("x", {-1, 2, 3}).IntWeight("first", {0}).IntWeight("second", {1}).IntWeight("rest", {-1});
   network.Node("Shape", {"x"}, {"s"}).Node("Gather", {"s", "first"}, {"n"}).Node("Gather", {"s", "second"}, {"c"});
   network.Node("Mul", {"n", "c"}, {"m"}).Node("Concat", {"m", "rest"}, {"t"}, {{"axis", int64_t{0}}});
   network.Node("Reshape", {"x", "t"}, {"y"}).Output("y");
-  EXPECT_FALSE(LoadModel(network.Bytes()).ok());
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->batch(), "row by row");
+  EXPECT_EQ((*model)->outputs()[0].shape, (Shape{kBatch, 2, 3}));
+  const auto x = Noise(5 * 6, 1);
+  EXPECT_EQ(RunModel(*model, {x})[0], x);
 }
 
 TEST(FoldConstants, WeightsThatAreReshapedOrTransposedAreWeights) {

@@ -19,7 +19,7 @@ using ::testing::Not;
 
 Node MakeNode(const std::string& name, std::vector<std::string> inputs, std::vector<std::string> outputs,
               const std::string& op = "Relu") {
-  return {name, op, std::move(inputs), std::move(outputs), {}};
+  return {name, op, "", std::move(inputs), std::move(outputs), {}};
 }
 
 Graph GraphOf(std::vector<Node> nodes) {
@@ -120,7 +120,7 @@ TEST(ConstantInput, ErrorsSayWhatIsMissingAndWhere) {
   EXPECT_THAT(std::string(computed.message()), HasSubstr("its bias 'x' is computed at run time"));
   const auto integers = ConstantInput(graph, node, 4, DataType::kFloat, "bias").status();
   EXPECT_EQ(integers.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(integers.message()), HasSubstr("holds integers, expected floats"));
+  EXPECT_THAT(std::string(integers.message()), HasSubstr("holds INT64, expected floats"));
   EXPECT_FALSE(ConstantInput(graph, node, 9, DataType::kFloat, "bias").ok());
 }
 
@@ -132,26 +132,47 @@ Graph FixedBatch(int64_t batch, std::vector<int64_t> target) {
   return graph;
 }
 
-TEST(FreeBatch, OpensInputsOutputsAndLeadingBatchesOfReshapes) {
+TEST(OpenBatch, OpensTheInputsAndRemembersTheSize) {
   Graph graph = FixedBatch(8, {8, 6});
-  EXPECT_TRUE(*FreeBatch(graph));
+  graph.inputs.push_back({"z", {8}});
+  EXPECT_TRUE(OpenBatch(graph));
   EXPECT_EQ(graph.inputs[0].shape, (Shape{kBatch, 2, 3}));
-  EXPECT_EQ(graph.outputs[0].shape, (Shape{kBatch, 6}));
-  EXPECT_EQ(graph.constants["target"].ints, (std::vector<int64_t>{0, 6}));
+  EXPECT_EQ(graph.inputs[1].shape, (Shape{kBatch}));
+  EXPECT_EQ(graph.fixed_batch, 8);
+  EXPECT_EQ(graph.constants["target"].ints, (std::vector<int64_t>{8, 6})) << "shape inference reads it";
 }
 
-TEST(FreeBatch, LeavesOtherTargetsAlone) {
-  for (const std::vector<int64_t>& target : {std::vector<int64_t>{-1, 8}, {0, 8}, {16, 3}}) {
-    Graph graph = FixedBatch(8, target);
-    EXPECT_TRUE(*FreeBatch(graph));
-    EXPECT_EQ(graph.constants["target"].ints, target);
+TEST(OpenBatch, LeavesWhatIsOpenDifferentOrAScalarAlone) {
+  for (const Shape& other : {Shape{4, 2}, {kBatch, 2}, {}}) {
+    Graph graph = FixedBatch(8, {8, 6});
+    graph.inputs.push_back({"z", other});
+    EXPECT_FALSE(OpenBatch(graph));
+    EXPECT_EQ(graph.inputs[0].shape, (Shape{8, 2, 3}));
+    EXPECT_EQ(graph.fixed_batch, 0);
   }
+  Graph open = FixedBatch(kBatch, {1, 6});
+  EXPECT_FALSE(OpenBatch(open));
+  Graph none = FixedBatch(8, {8, 6});
+  none.inputs.clear();
+  EXPECT_FALSE(OpenBatch(none));
 }
 
-TEST(FreeBatch, LeavesAnOpenBatchAlone) {
-  Graph graph = FixedBatch(kBatch, {1, 6});
-  EXPECT_FALSE(*FreeBatch(graph));
-  EXPECT_EQ(graph.constants["target"].ints, (std::vector<int64_t>{1, 6}));
+TEST(CloseBatch, GivesTheFilesSizeBackOrOne) {
+  Graph fixed = FixedBatch(8, {8, 6});
+  ASSERT_TRUE(OpenBatch(fixed));
+  CloseBatch(fixed);
+  EXPECT_EQ(fixed.inputs[0].shape, (Shape{8, 2, 3}));
+  EXPECT_EQ(fixed.fixed_batch, 0);
+  Graph open = FixedBatch(kBatch, {1, 6});
+  CloseBatch(open);
+  EXPECT_EQ(open.inputs[0].shape, (Shape{1, 2, 3}));
+}
+
+TEST(ShapeWithBatch, PutsABatchInFrontOfWhatIsNotARow) {
+  EXPECT_EQ(ShapeWithBatch({kBatch, 3}), (Shape{kBatch, 3}));
+  EXPECT_EQ(ShapeWithBatch({1, 3}), (Shape{kBatch, 3}));
+  EXPECT_EQ(ShapeWithBatch({4, 3}), (Shape{kBatch, 4, 3}));
+  EXPECT_EQ(ShapeWithBatch({}), (Shape{kBatch}));
 }
 
 }  // namespace

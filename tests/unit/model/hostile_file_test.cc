@@ -254,16 +254,41 @@ TEST(HostileFile, AGraphThatFeedsOnItself) {
   ExpectRefusedCleanly(network.Bytes());
 }
 
-TEST(HostileFile, AnOutputThatIsAWeightOrASecondOutput) {
-  OnnxBuilder weight;
-  weight.Input("x", {-1, 4}).Weight("w", {4}, {1, 2, 3, 4}).Node("Relu", {"x"}, {"y"}).Output("w");
-  ExpectRefusedCleanly(weight.Bytes());
-  OnnxBuilder mask;
-  mask.Input("x", {-1, 4}).Node("Dropout", {"x"}, {"y", "mask"}).Node("Relu", {"mask"}, {"z"}).Output("z");
-  ExpectRefusedCleanly(mask.Bytes());
+// --- strange, but right ----------------------------------------------------------------------------------------------
+
+TEST(StrangeFile, AnOutputMayBeAWeight) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 4}).Weight("w", {4}, {1, 2, 3, 4}).Node("Relu", {"x"}, {"y"}).Output("w").Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->outputs()[0].shape, (Shape{kBatch, 4}));
+  EXPECT_EQ(RunModel(*model, {{1, -1, 1, -1, 0, 0, 0, 5}}),
+            (std::vector<std::vector<float>>{{1, 2, 3, 4, 1, 2, 3, 4}, {1, 0, 1, 0, 0, 0, 0, 5}}));
+}
+
+TEST(StrangeFile, TheMaskOfADropoutSaysThatNothingIsDropped) {
+  for (const bool rewrite : {false, true}) {
+    OnnxBuilder network;
+    network.Input("x", {-1, 2}).Node("Dropout", {"x"}, {"y", "mask"}).Node("Not", {"mask"}, {"dropped"});
+    network.Output("mask").Output("dropped").Output("y");
+    const auto model = LoadModel(network.Bytes(), {.rewrite = rewrite});
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ((*model)->outputs()[0].type, DataType::kBool);
+    EXPECT_EQ(RunModel(*model, {{1, -2, 3, 4}}),
+              (std::vector<std::vector<float>>{{1, 1, 1, 1}, {0, 0, 0, 0}, {1, -2, 3, 4}}));
+  }
+}
+
+TEST(HostileFile, AnOutputThatNoOperatorHas) {
   OnnxBuilder second;
-  second.Input("x", {-1, 4}).Node("Dropout", {"x"}, {"y", "mask"}).Output("mask");
+  second.Input("x", {-1, 4}).Node("Relu", {"x"}, {"y", "mask"}).Output("mask");
   ExpectRefusedCleanly(second.Bytes());
+  OnnxBuilder read;
+  read.Input("x", {-1, 4}).Node("Relu", {"x"}, {"y", "mask"}).Node("Relu", {"mask"}, {"z"}).Output("z");
+  ExpectRefusedCleanly(read.Bytes());
+  OnnxBuilder left_out;
+  left_out.Input("x", {-1, 4}).Node("Dropout", {"x"}, {"", "mask"}).Node("Relu", {"mask"}, {"z"}).Output("z");
+  EXPECT_TRUE(LoadModel(left_out.Bytes()).ok());
 }
 
 TEST(HostileFile, AnInputThatIsOnlyNamedAndNeverFixed) {

@@ -342,11 +342,11 @@ TEST(CountActive, CountsRowsOnWhichAUnitIsPositiveSomewhere) {
             }
           }
           const uint8_t* mask = skipping ? skip.data() : nullptr;
-          kernels::CountActive(rows, units, positions, true, mask, x.data(), seen.data(), active.data());
+          kernels::CountActive(rows, 1, units, positions, true, mask, x.data(), seen.data(), active.data());
           EXPECT_EQ(active, expected) << rows << " rows, " << units << " units, " << positions << " positions";
           std::vector<float> turned(x.size());
           kernels::TransposeImages(rows, positions, units, x.data(), turned.data());
-          kernels::CountActive(rows, units, positions, false, mask, turned.data(), seen.data(), row_major.data());
+          kernels::CountActive(rows, 1, units, positions, false, mask, turned.data(), seen.data(), row_major.data());
           EXPECT_EQ(row_major, expected) << "row-major";
         }
       }
@@ -358,7 +358,7 @@ TEST(CountActive, NanIsNotActiveAndDoesNotHideWhatIs) {
   const std::vector<float> x = {kNan, kNan, -1, 2};  // two positions of two units
   std::vector<uint8_t> seen(2);
   std::vector<uint32_t> active(2, 0);
-  kernels::CountActive(1, 2, 2, true, nullptr, x.data(), seen.data(), active.data());
+  kernels::CountActive(1, 1, 2, 2, true, nullptr, x.data(), seen.data(), active.data());
   EXPECT_EQ(active, (std::vector<uint32_t>{0, 1}));
 }
 

@@ -8,7 +8,6 @@
 #include "model/graph/drop_no_ops.h"
 #include "model/graph/fold_batch_norm.h"
 #include "model/graph/fold_bias.h"
-#include "model/graph/fold_constants.h"
 #include "model/graph/merge_relus.h"
 #include "model/graph/relu_after_max_pool.h"
 #include "model/graph/rewrite.h"
@@ -24,8 +23,6 @@ namespace {
 using Ints = std::vector<int64_t>;
 using Pass = void (*)(Graph&);
 
-constexpr const char* kNotCounted = "not counted";
-
 OnnxBuilder& Weight(OnnxBuilder& network, const std::string& name, const Shape& shape, uint32_t seed, float low = -1) {
   return network.Weight(name, shape, Noise(*NumElements(shape), seed, low, 1));
 }
@@ -40,29 +37,6 @@ OnnxBuilder& Normalize(OnnxBuilder& network, const std::string& input, int64_t c
                       {{"epsilon", 0.01f}});
 }
 
-// The graph with the operators that only rewriting makes said in those that files hold: an Observe is the activation
-// itself, to which nobody listens.
-Graph InOnnxsWords(const Graph& rewritten) {
-  Graph graph = rewritten;
-  graph.nodes.clear();
-  for (Node node : rewritten.nodes) {
-    if (node.op == "halfwave.Observe") {
-      const std::string op = std::get<std::string>(node.attributes.at("op"));
-      graph.nodes.push_back({node.name, op, node.inputs, {node.outputs[0] + "*"}, {}});
-      node = {node.name, "Identity", node.inputs, node.outputs, {}};
-    } else if (node.attributes.erase("halfwave.counted") > 0) {
-      node.name = kNotCounted;
-    } else if (node.op == "halfwave.Dense") {
-      const Node add{node.name + "+", "Add", {node.outputs[0] + "*", node.inputs[2]}, node.outputs, {}};
-      node = {node.name, "MatMul", {node.inputs[0], node.inputs[1]}, {node.outputs[0] + "*"}, {}};
-      graph.nodes.push_back(node);
-      node = add;
-    }
-    graph.nodes.push_back(std::move(node));
-  }
-  return graph;
-}
-
 // By the name of the layer: how often each unit was active, and how many zeros there were.
 using Statistics = std::map<std::string, std::pair<std::vector<uint32_t>, uint64_t>>;
 
@@ -75,7 +49,6 @@ Statistics Count(const std::shared_ptr<const Model>& model, const std::vector<st
   for (size_t i = 0; i < model->activations().size(); ++i) {
     const auto& layer = session.activity().layers[i];
     const std::string& name = model->activations()[i].name;
-    if (name.find(kNotCounted) == 0) continue;
     EXPECT_FALSE(statistics.contains(name)) << name;
     statistics[name] = {layer.active, layer.zeros};
   }
@@ -90,16 +63,15 @@ Graph ExpectSameFunction(OnnxBuilder& network, Pass pass, bool bits = false, uin
   EXPECT_TRUE(file.ok()) << file.status();
   if (!file.ok()) return {};
   Graph graph = std::move(file->graph);
-  FoldConstants(graph);
   pass(graph);
-  const auto model = Model::Create(InOnnxsWords(graph), {});
+  const auto model = Model::Create(graph, {.rewrite = false});
   EXPECT_TRUE(model.ok()) << model.status();
   if (!model.ok()) return graph;
   const auto inputs = NoiseFor(**model, rows, seed);
   const auto outputs = RunModel(*model, inputs);
   ExpectReference(**model, Interpret(network.proto(), ToTensors(**model, rows, inputs)), outputs, rows);
   if (bits) {
-    const auto before = LoadModel(network.Bytes());
+    const auto before = LoadModel(network.Bytes(), {.rewrite = false});
     EXPECT_EQ(outputs, RunModel(*before, inputs));
     EXPECT_EQ(Count(*model, inputs, rows), Count(*before, inputs, rows));
   }

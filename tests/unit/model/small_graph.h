@@ -25,7 +25,7 @@ inline Graph SmallGraph(const std::vector<NodeSpec>& nodes, int64_t opset = 13) 
   graph.inputs = {{"x", {kBatch, 2, 4, 4}}};
   graph.outputs = {{"y", {}}};
   for (const NodeSpec& node : nodes) {
-    graph.nodes.push_back({node.op + " " + node.outputs[0], node.op, node.inputs, node.outputs, node.attributes});
+    graph.nodes.push_back({node.op + " " + node.outputs[0], node.op, "", node.inputs, node.outputs, node.attributes});
   }
   return graph;
 }

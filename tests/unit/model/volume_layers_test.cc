@@ -160,7 +160,7 @@ void CheckPool(const Window& w, const Layer& layer, bool column_major, Check che
           padded += in_padded ? 1 : 0;
           if (!inside) return;
           const Sizes turned = {at[2], at[1], at[0]}, turned_size = {w.size[2], w.size[1], w.size[0]};
-          indices.push_back((image * w.channels + c) * w.image_positions() +
+          indices.push_back((image % kImages * w.channels + c) * w.image_positions() +
                             (column_major ? Index(turned_size, turned) : Index(w.size, at)));
           seen.push_back(x[(image * w.image_positions() + Index(w.size, at)) * w.channels + c]);
         });
