@@ -46,6 +46,7 @@ const OperatorTable& Table() {
       {"DepthToSpace", LowerDepthToSpace},
       {"Div", LowerDiv},
       {"Dropout", LowerDropout},
+      {"Einsum", LowerEinsum},
       {"Elu", LowerElu},
       {"Equal", LowerEqual},
       {"Erf", LowerUnaryWith<kernels::Erf>},

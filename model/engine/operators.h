@@ -25,6 +25,7 @@ absl::Status LowerCumSum(Builder& builder);
 absl::Status LowerDepthToSpace(Builder& builder);
 absl::Status LowerDiv(Builder& builder);
 absl::Status LowerDropout(Builder& builder);
+absl::Status LowerEinsum(Builder& builder);
 absl::Status LowerElu(Builder& builder);
 absl::Status LowerEqual(Builder& builder);
 absl::Status LowerExpand(Builder& builder);

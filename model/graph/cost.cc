@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/graph/einsum.h"
+
 namespace halfwave {
 namespace {
 
@@ -31,6 +33,14 @@ double MultiplyAdds(const NodeContext& context, const Types& outputs) {
     const double group = op == "Conv" ? 1 : Product(std::span(outputs[0].shape).subspan(1, 1)) / double((*weights)[1]);
     const double in = op == "Conv" ? static_cast<double>((*weights)[1]) : static_cast<double>((*weights)[0]) / group;
     return out * kernel * in;
+  }
+  if (op == "Einsum") {
+    const auto einsum = ResolveEinsum(context);
+    double product = 1;
+    for (const auto& [label, size] : einsum.ok() ? einsum->sizes : std::map<int, int64_t>()) {
+      product *= static_cast<double>(RowSize(size));
+    }
+    return product;
   }
   if (shape->empty()) return 0;
   if (op == "Gemm") {

@@ -25,6 +25,7 @@ absl::StatusOr<Types> InferCastLike(const NodeContext& context);
 // --- linear maps and normalisations ---
 absl::StatusOr<Types> InferGemm(const NodeContext& context);
 absl::StatusOr<Types> InferMatMul(const NodeContext& context);
+absl::StatusOr<Types> InferEinsum(const NodeContext& context);
 absl::StatusOr<Types> InferDense(const NodeContext& context);
 absl::StatusOr<Types> InferConv(const NodeContext& context);
 absl::StatusOr<Types> InferConvTranspose(const NodeContext& context);

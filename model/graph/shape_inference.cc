@@ -85,6 +85,7 @@ std::span<const OperatorRule> Operators() {
       {"DepthToSpace", 1, 1, 1, InferDepthToSpace},
       {"Div", 1, 2, 2, InferArithmetic},
       {"Dropout", 1, 1, 3, InferDropout},
+      {"Einsum", 12, 1, kAnyNumber, InferEinsum},
       {"Elu", 1, 1, 1, InferSame},
       {"Equal", 1, 2, 2, InferComparison},
       {"Erf", 9, 1, 1, InferSame},
