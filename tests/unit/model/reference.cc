@@ -11,36 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "model/engine/proof.h"
 #include "tests/support/run_model.h"
+#include "tests/unit/model/reference_internal.h"
 
 namespace halfwave {
 namespace {
 
-const onnx::AttributeProto* Find(const onnx::NodeProto& node, const std::string& name) {
-  for (const auto& attribute : node.attribute()) {
-    if (attribute.name() == name) return &attribute;
-  }
-  return nullptr;
-}
-
-double Number(const onnx::NodeProto& node, const std::string& name, double fallback) {
-  const auto* attribute = Find(node, name);
-  if (attribute == nullptr) return fallback;
-  return attribute->type() == onnx::AttributeProto::FLOAT ? attribute->f() : static_cast<double>(attribute->i());
-}
-
-std::vector<int64_t> Integers(const onnx::NodeProto& node, const std::string& name, std::vector<int64_t> fallback) {
-  const auto* attribute = Find(node, name);
-  if (attribute == nullptr) return fallback;
-  return {attribute->ints().begin(), attribute->ints().end()};
-}
-
-int64_t Product(const Shape& shape, size_t begin, size_t end) {
-  int64_t product = 1;
-  for (size_t i = begin; i < end; ++i) product *= shape[i];
-  return product;
-}
-
-int64_t Size(const Shape& shape) { return Product(shape, 0, shape.size()); }
+using namespace reference;
 
 Tensor FromProto(const onnx::TensorProto& proto) {
   Tensor tensor{{proto.dims().begin(), proto.dims().end()}, {}};
@@ -48,144 +24,6 @@ Tensor FromProto(const onnx::TensorProto& proto) {
   tensor.data.insert(tensor.data.end(), proto.double_data().begin(), proto.double_data().end());
   for (const int64_t value : proto.int64_data()) tensor.data.push_back(static_cast<double>(value));
   return tensor;
-}
-
-// The element of `tensor` that is broadcast to the flat index `element` of `shape`.
-double Broadcast(const Tensor& tensor, const Shape& shape, int64_t element) {
-  int64_t source = 0, stride = 1;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    const size_t axis = shape.size() - 1 - i;
-    const int64_t index = element % shape[axis];
-    element /= shape[axis];
-    if (i >= tensor.shape.size()) continue;
-    const int64_t own = tensor.shape[tensor.shape.size() - 1 - i];
-    source += own == 1 ? 0 : index * stride;
-    stride *= own;
-  }
-  return tensor.data.at(source);
-}
-
-Tensor Map(const Tensor& x, const std::function<double(double)>& f) {
-  Tensor y = x;
-  for (double& value : y.data) value = f(value);
-  return y;
-}
-
-Tensor Combine(const Tensor& a, const Tensor& b, const std::function<double(double, double)>& f) {
-  Shape shape = a.shape.size() >= b.shape.size() ? a.shape : b.shape;
-  for (const Tensor* tensor : {&a, &b}) {
-    const size_t skipped = shape.size() - tensor->shape.size();
-    for (size_t i = 0; i < tensor->shape.size(); ++i)
-      shape[skipped + i] = std::max(shape[skipped + i], tensor->shape[i]);
-  }
-  Tensor y{shape, std::vector<double>(Size(shape))};
-  for (int64_t i = 0; i < Size(shape); ++i) y.data[i] = f(Broadcast(a, shape, i), Broadcast(b, shape, i));
-  return y;
-}
-
-Tensor Multiply(const Tensor& x, const Tensor& w, bool transposed, double alpha) {
-  const int64_t in = x.shape.back();
-  const int64_t out = w.shape[transposed ? 0 : 1];
-  Tensor y{x.shape, {}};
-  y.shape.back() = out;
-  for (int64_t row = 0; row < Size(x.shape) / in; ++row) {
-    for (int64_t o = 0; o < out; ++o) {
-      double sum = 0;
-      for (int64_t i = 0; i < in; ++i) sum += x.data[row * in + i] * w.data[transposed ? o * in + i : i * out + o];
-      y.data.push_back(alpha * sum);
-    }
-  }
-  return y;
-}
-
-// One spatial dimension of a window.
-struct Axis {
-  int64_t in, kernel, stride, dilation, begin, end, out;
-
-  int64_t At(int64_t o, int64_t k) const { return o * stride - begin + k * dilation; }
-};
-
-Axis ResolveAxis(const onnx::NodeProto& node, size_t i, int64_t in, int64_t kernel) {
-  Axis a{in, kernel, Integers(node, "strides", {1, 1})[i], Integers(node, "dilations", {1, 1})[i], 0, 0, 0};
-  const auto* attribute = Find(node, "auto_pad");
-  const std::string mode = attribute == nullptr ? "NOTSET" : attribute->s();
-  const int64_t extent = (kernel - 1) * a.dilation + 1;
-  if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-    a.out = (in + a.stride - 1) / a.stride;
-    const int64_t total = std::max<int64_t>(0, (a.out - 1) * a.stride + extent - in);
-    a.begin = mode == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
-    a.end = total - a.begin;
-    return a;
-  }
-  const std::vector<int64_t> pads = Integers(node, "pads", {0, 0, 0, 0});
-  if (mode == "NOTSET") {
-    a.begin = pads[i];
-    a.end = pads[2 + i];
-  }
-  const double steps = static_cast<double>(in + a.begin + a.end - extent) / static_cast<double>(a.stride);
-  if (Number(node, "ceil_mode", 0) == 0) {
-    a.out = static_cast<int64_t>(std::floor(steps)) + 1;
-  } else {
-    a.out = static_cast<int64_t>(std::ceil(steps)) + 1;
-    if ((a.out - 1) * a.stride >= in + a.begin) --a.out;
-  }
-  return a;
-}
-
-Tensor Conv(const onnx::NodeProto& node, const Tensor& x, const Tensor& w, const Tensor* bias) {
-  const auto group = static_cast<int64_t>(Number(node, "group", 1));
-  const Axis v = ResolveAxis(node, 0, x.shape[2], w.shape[2]);
-  const Axis h = ResolveAxis(node, 1, x.shape[3], w.shape[3]);
-  const int64_t in = w.shape[1], out = w.shape[0];
-  Tensor y{{x.shape[0], out, v.out, h.out}, {}};
-  for (int64_t n = 0; n < x.shape[0]; ++n) {
-    for (int64_t o = 0; o < out; ++o) {
-      for (int64_t position = 0; position < v.out * h.out; ++position) {
-        double sum = bias == nullptr ? 0 : bias->data[o];
-        for (int64_t i = 0; i < in; ++i) {
-          const int64_t channel = o / (out / group) * in + i;
-          for (int64_t ky = 0; ky < v.kernel; ++ky) {
-            for (int64_t kx = 0; kx < h.kernel; ++kx) {
-              const int64_t py = v.At(position / h.out, ky), px = h.At(position % h.out, kx);
-              if (py < 0 || py >= v.in || px < 0 || px >= h.in) continue;
-              sum += x.data[((n * x.shape[1] + channel) * v.in + py) * h.in + px] *
-                     w.data[((o * in + i) * v.kernel + ky) * h.kernel + kx];
-            }
-          }
-        }
-        y.data.push_back(sum);
-      }
-    }
-  }
-  return y;
-}
-
-Tensor Pool(const onnx::NodeProto& node, const Tensor& x, bool maximum) {
-  const auto kernel = Integers(node, "kernel_shape", {});
-  const Axis v = ResolveAxis(node, 0, x.shape[2], kernel.at(0));
-  const Axis h = ResolveAxis(node, 1, x.shape[3], kernel.at(1));
-  const bool count_padding = Number(node, "count_include_pad", 0) != 0;
-  Tensor y{{x.shape[0], x.shape[1], v.out, h.out}, {}};
-  for (int64_t image = 0; image < x.shape[0] * x.shape[1]; ++image) {
-    for (int64_t position = 0; position < v.out * h.out; ++position) {
-      double sum = 0, largest = std::numeric_limits<float>::lowest();
-      int64_t seen = 0, padded = 0;
-      for (int64_t ky = 0; ky < v.kernel; ++ky) {
-        for (int64_t kx = 0; kx < h.kernel; ++kx) {
-          const int64_t py = v.At(position / h.out, ky), px = h.At(position % h.out, kx);
-          padded += py < v.in + v.end && px < h.in + h.end ? 1 : 0;
-          if (py < 0 || py >= v.in || px < 0 || px >= h.in) continue;
-          const double value = x.data[(image * v.in + py) * h.in + px];
-          sum += value;
-          largest = std::max(largest, value);
-          ++seen;
-        }
-      }
-      y.data.push_back(maximum ? largest
-                               : sum / static_cast<double>(std::max<int64_t>(1, count_padding ? padded : seen)));
-    }
-  }
-  return y;
 }
 
 Tensor GlobalPool(const Tensor& x, bool maximum) {
@@ -249,34 +87,10 @@ Tensor Reshape(const Tensor& x, const Tensor& target) {
   return y;
 }
 
-// A list of integers that is an attribute in old opsets and an input in newer ones.
-std::vector<int64_t> List(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, size_t index,
-                          const std::string& name) {
-  if (index >= in.size() || in[index] == nullptr) return Integers(node, name, {});
-  return {in[index]->data.begin(), in[index]->data.end()};
-}
-
 // A number that is an attribute in old opsets and an input in newer ones.
 double Scalar(const onnx::NodeProto& node, const std::vector<const Tensor*>& in, size_t index, const std::string& name,
               double fallback) {
   return index < in.size() && in[index] != nullptr ? in[index]->data.at(0) : Number(node, name, fallback);
-}
-
-// An output of the given shape whose element at `index` is the input's at source(index).
-Tensor Gather(const Tensor& x, const Shape& shape, const std::function<Shape(const Shape& index)>& source) {
-  Tensor y{shape, {}};
-  Shape index(shape.size(), 0);
-  for (int64_t i = 0; i < Size(shape); ++i) {
-    const Shape from = source(index);
-    int64_t flat = 0;
-    for (size_t d = 0; d < from.size(); ++d) flat = flat * x.shape[d] + from[d];
-    y.data.push_back(x.data.at(flat));
-    for (size_t d = shape.size(); d-- > 0;) {
-      if (++index[d] < shape[d]) break;
-      index[d] = 0;
-    }
-  }
-  return y;
 }
 
 Tensor Transpose(const onnx::NodeProto& node, const Tensor& x) {
@@ -405,20 +219,6 @@ Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in
   }
   if (op == "PRelu") return Combine(x, *in.at(1), [](double v, double slope) { return v < 0 ? slope * v : v; });
   if (const auto function = ElementwiseFunction(node, in)) return Map(x, function);
-  if (op == "Add") return Combine(x, *in.at(1), [](double a, double b) { return a + b; });
-  if (op == "Sub") return Combine(x, *in.at(1), [](double a, double b) { return a - b; });
-  if (op == "Mul") return Combine(x, *in.at(1), [](double a, double b) { return a * b; });
-  if (op == "Div") return Combine(x, *in.at(1), [](double a, double b) { return a / b; });
-  if (op == "MatMul") return Multiply(x, *in.at(1), false, 1);
-  if (op == "Gemm") {
-    const Tensor y = Multiply(x, *in.at(1), Number(node, "transB", 0) != 0, Number(node, "alpha", 1));
-    const double beta = Number(node, "beta", 1);
-    if (in.size() < 3 || in[2] == nullptr) return y;
-    return Combine(y, *in[2], [=](double a, double b) { return a + beta * b; });
-  }
-  if (op == "Conv") return Conv(node, x, *in.at(1), in.size() > 2 ? in[2] : nullptr);
-  if (op == "MaxPool") return Pool(node, x, true);
-  if (op == "AveragePool") return Pool(node, x, false);
   if (op == "GlobalAveragePool") return GlobalPool(x, false);
   if (op == "GlobalMaxPool") return GlobalPool(x, true);
   if (op == "BatchNormalization") return BatchNormalization(node, x, in);
@@ -429,7 +229,6 @@ Tensor Compute(const onnx::NodeProto& node, const std::vector<const Tensor*>& in
   if (op == "Concat") return Concat(node, in);
   if (op == "Squeeze") return Squeeze(node, x, in);
   if (op == "Unsqueeze") return Unsqueeze(node, x, in);
-  if (op == "Flatten") return {{x.shape[0], Product(x.shape, 1, x.shape.size())}, x.data};
   if (op == "Reshape") return Reshape(x, *in.at(1));
   throw std::runtime_error("the reference does not know " + op);
 }
@@ -446,7 +245,10 @@ Tensors Interpret(const onnx::ModelProto& model, const Tensors& inputs) {
     }
     std::vector<const Tensor*> in;
     for (const std::string& name : node.input()) in.push_back(name.empty() ? nullptr : &values.at(name));
-    values[node.output(0)] = Compute(node, in, model.opset_import(0).version());
+    const int64_t opset = model.opset_import(0).version();
+    const auto outputs = ComputeMore(node, in, opset);
+    if (!outputs) values[node.output(0)] = Compute(node, in, opset);
+    for (int i = 0; outputs && i < node.output_size(); ++i) values[node.output(i)] = outputs->at(i);
   }
   return values;
 }
