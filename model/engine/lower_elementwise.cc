@@ -30,13 +30,18 @@ absl::StatusOr<Term> TakeTerm(Builder& builder, size_t index, bool as_data) {
   return term;
 }
 
-// All operands; one of them at least is data, as a layer needs it.
+bool AnyIsComputed(const Builder& builder) {
+  for (size_t i = 0; i < builder.node().inputs.size(); ++i) {
+    if (builder.context().IsComputed(i)) return true;
+  }
+  return false;
+}
+
+// All operands, for one step; one of them at least is data, as a layer needs it.
 absl::StatusOr<std::vector<Term>> TakeTerms(Builder& builder) {
-  const size_t count = builder.node().inputs.size();
-  bool any_computed = false;
-  for (size_t i = 0; i < count; ++i) any_computed = any_computed || builder.context().IsComputed(i);
+  const bool any_computed = AnyIsComputed(builder);
   std::vector<Term> terms;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < builder.node().inputs.size(); ++i) {
     HALFWAVE_ASSIGN_OR_RETURN(Term term, TakeTerm(builder, i, !any_computed && i == 0));
     terms.push_back(std::move(term));
   }
@@ -106,16 +111,17 @@ absl::Status LowerBinary(Builder& builder, BinaryOp op) {
 
 // a op b op c ..., from the left; the last step may be followed by one that scales.
 absl::Status LowerVariadic(Builder& builder, BinaryOp op, bool mean) {
-  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<Term> terms, TakeTerms(builder));
-  const size_t count = terms.size();
+  const size_t count = builder.node().inputs.size();
+  HALFWAVE_ASSIGN_OR_RETURN(Term sum, TakeTerm(builder, 0, count == 1 || !AnyIsComputed(builder)));
   if (count == 1) {
-    builder.Alias(terms[0].value);
+    builder.Alias(sum.value);
     return absl::OkStatus();
   }
-  Term sum = terms[0];
   for (size_t i = 1; i < count; ++i) {
-    const Shape shape = *BroadcastShapes(sum.shape, terms[i].shape);
-    Combination combination = Combine(builder, op, sum, terms[i], shape);
+    // Taken only now: before, a step could work in place on a value that comes up again.
+    HALFWAVE_ASSIGN_OR_RETURN(const Term term, TakeTerm(builder, i, false));
+    const Shape shape = *BroadcastShapes(sum.shape, term.shape);
+    Combination combination = Combine(builder, op, sum, term, shape);
     if (i + 1 == count && !mean) {
       builder.Emit(std::move(combination.layer), combination.inputs, combination.channels_last);
       return absl::OkStatus();

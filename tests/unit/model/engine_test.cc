@@ -199,6 +199,15 @@ TEST(Engine, ArithmeticTakesConstantsOnEitherSideAndTwoComputedValues) {
   }
 }
 
+TEST(Engine, AValueThatASumNamesTwiceIsStillWholeTheSecondTime) {
+  for (const char* op : {"Sum", "Mean", "Max", "Min"}) {
+    OnnxBuilder network = Features();
+    Weight(network, "c", {6}, 1).Node("Tanh", {"x"}, {"a"}).Node(op, {"a", "c", "a", "x", "a"}, {"y"}).Output("y");
+    SCOPED_TRACE(op);
+    ExpectComputes(network);
+  }
+}
+
 TEST(Engine, ADivisionByAConstantZeroIsRefused) {
   OnnxBuilder network = Features();
   network.Weight("c", {1}, {0}).Node("Div", {"x", "c"}, {"y"}).Output("y");

@@ -78,13 +78,28 @@ class Generator {
   }
 
   void Grow() {
-    const int64_t what = Between(0, 12);
+    const int64_t what = Between(0, 20);
+    if (what > 17) return shape().size() == 4 && Chance(20) ? Deconvolve() : Functions();
+    if (what == 13) return Functions();
+    if (what == 14) return Broadcasting();
+    if (what == 15) return Reductions();
+    if (what == 16) return Normalizations();
+    if (what == 17) return Copies();
     if (what <= 2) return Activation();
     if (what == 3) return CombineWithConstant();
     if (what == 4) return Residual();
     if (what <= 6) return Rare();
     if (what <= 8) return Rearrange();
-    return shape().size() == 4 ? Maps() : shape().size() == 2 ? Features() : Sequence();
+    switch (shape().size()) {
+      case 2:
+        return Features();
+      case 3:
+        return Sequence();
+      case 4:
+        return Maps();
+      default:
+        return Volume();
+    }
   }
 
   void Activation() {
@@ -270,6 +285,7 @@ class Generator {
       if (aligned == shape()) others.emplace_back(other, other_shape[axis]);
     }
     std::vector<std::string> inputs = {name()};
+    if (Chance(20)) return ConcatLearned(axis);
     for (int64_t count = Between(0, 2); count > 0; --count) {
       const auto [other, size] = Pick(others);
       if (RowElements(output) > 1000) break;
@@ -279,17 +295,309 @@ class Generator {
     Emit("Concat", inputs, output, {{"axis", Chance(50) || opset() < 11 ? axis : axis - rank}});
   }
 
+  // What networks put beside every row, a class token for example: a constant, expanded by adding it to zeros of the
+  // batch's size, for a constant alone has no batch.
+  void ConcatLearned(int64_t axis) {
+    Shape part = shape();
+    const std::string zero = Weight({}, 0, 0), current = name();
+    std::vector<std::string> inputs = {current};
+    OnnxBuilder::Attributes attributes;
+    part[axis] = 1;
+    GiveList("axes", {axis}, 18, inputs, attributes);
+    const Shape whole = shape();
+    Emit("ReduceMax", inputs, part, attributes);
+    Emit("Mul", {name(), zero}, part);
+    const std::string token = Weight(Shape(part.begin() + 1, part.end()), -1, 1);
+    Emit("Add", {token, name()}, part);
+    Shape output = whole;
+    output[axis] += 1;
+    Emit("Concat", {name(), current}, output, {{"axis", axis}});
+  }
+
   // Rank 3: several positions, each with its features.
   void Sequence() {
     const Shape from = shape();
-    switch (Between(0, 3)) {
+    switch (Between(0, 6)) {
       case 0:
         return Unsqueeze();
+      case 2:
+        return Convolve();
+      case 3:
+        return SlidingPool();
+      case 4:
+        return Deconvolve();
       case 1:
         return Emit("GlobalMaxPool", {name()}, {-1, from[1], 1});
       default:
         return Emit("Flatten", {name()}, {-1, from[1] * from[2]});
     }
+  }
+
+  // Rank 5: volumes.
+  void Volume() {
+    const Shape from = shape();
+    switch (Between(0, 4)) {
+      case 0:
+        return Deconvolve();
+      case 1:
+        return SlidingPool();
+      case 2:
+        return Emit("Flatten", {name()}, {-1, RowElements(from)});
+      default:
+        return Convolve();
+    }
+  }
+
+  int64_t positions() const { return RowElements(shape()) / shape()[1]; }
+  std::vector<int64_t> spatial() const { return {shape().begin() + 2, shape().end()}; }
+
+  // Convolutions and pools in as many dimensions as there are, without dilation.
+  void Convolve() {
+    const int64_t in = shape()[1], group = in % 2 == 0 && Chance(30) ? 2 : 1, out = group * Between(1, 3);
+    Shape weights = {out, in / group}, output = {-1, out};
+    std::vector<int64_t> strides, pads;
+    for (const int64_t size : spatial()) {
+      weights.push_back(Between(1, std::min<int64_t>(3, size)));
+      strides.push_back(Between(1, 2));
+      pads.push_back(Between(0, 1));
+      output.push_back((size + 2 * pads.back() - weights.back()) / strides.back() + 1);
+    }
+    pads.insert(pads.end(), pads.begin(), pads.end());
+    const float scale = 1.7f / std::sqrt(static_cast<float>(RowElements(weights)) / static_cast<float>(out));
+    const std::string kernel = Weight(weights, -scale, scale), bias = Weight({out}, -0.3f, 0.3f);
+    Emit("Conv", {name(), kernel, bias}, output, {{"strides", strides}, {"pads", pads}, {"group", group}});
+  }
+
+  void Deconvolve() {
+    const int64_t in = shape()[1], group = in % 2 == 0 && Chance(30) ? 2 : 1, per_group = Between(1, 3);
+    Shape weights = {in, per_group}, output = {-1, per_group * group};
+    std::vector<int64_t> strides, begin, end, extra;
+    for (const int64_t size : spatial()) {
+      weights.push_back(Between(1, 3));
+      strides.push_back(Between(1, 2));
+      begin.push_back(Between(0, weights.back() - 1) / 2);
+      end.push_back(Between(0, weights.back() - 1) / 2);
+      extra.push_back(Between(0, strides.back() - 1));
+      output.push_back(strides.back() * (size - 1) + extra.back() + weights.back() - begin.back() - end.back());
+    }
+    if (RowElements(output) > kMostElements) return Activation();
+    begin.insert(begin.end(), end.begin(), end.end());
+    std::vector<std::string> inputs = {name(), Weight(weights, -0.6f, 0.6f)};
+    if (Chance(50)) inputs.push_back(Weight({output[1]}, -0.3f, 0.3f));
+    Emit("ConvTranspose", inputs, output,
+         {{"strides", strides}, {"pads", begin}, {"output_padding", extra}, {"group", group}});
+  }
+
+  void SlidingPool() {
+    std::vector<int64_t> kernel, strides;
+    Shape output = {-1, shape()[1]};
+    for (const int64_t size : spatial()) {
+      kernel.push_back(Between(1, std::min<int64_t>(3, size)));
+      strides.push_back(Between(1, 2));
+      output.push_back((size - kernel.back()) / strides.back() + 1);
+    }
+    const std::string op = Pick<std::string>({"MaxPool", "AveragePool", "LpPool"});
+    OnnxBuilder::Attributes attributes = {{"kernel_shape", kernel}, {"strides", strides}};
+    if (op == "LpPool" && Chance(50)) attributes["p"] = int64_t{3};
+    Emit(op, {name()}, output, attributes);
+  }
+
+  // Functions of an element, kept where they are neither steep nor undefined.
+  void Functions() {
+    const Shape same = shape();
+    const std::string one = Weight({}, 1, 1);
+    switch (Between(0, 4)) {
+      case 0:
+        Emit("Tanh", {name()}, same);
+        return Emit(Pick<std::string>({"Exp", "Sin", "Cos", "Atan"}), {name()}, same);
+      case 1:
+        Emit("Abs", {name()}, same);
+        Emit("Add", {name(), one}, same);
+        return Emit(Pick<std::string>({"Sqrt", "Log", "Reciprocal"}), {name()}, same);
+      case 2:
+        if (opset() >= 9) return Emit("Erf", {name()}, same);
+        return Emit("Neg", {name()}, same);
+      case 3: {
+        Emit("Sigmoid", {name()}, same);
+        const std::string exponent = Weight(Broadcastable(), 1, 2);
+        return Emit("Pow", {name(), exponent}, same);
+      }
+      default: {
+        Emit("Neg", {name()}, same);
+        const std::string constant = Weight(Broadcastable(), -0.5f, 0.5f);
+        return Emit(Pick<std::string>({"Sum", "Mean", "Max", "Min"}), {name(), constant, name()}, same);
+      }
+    }
+  }
+
+  // Two computed values of different shapes, and what continues where it is chosen from.
+  void Broadcasting() {
+    const std::string current = name();
+    const Shape same = shape();
+    if (Chance(40)) {
+      // A part of the value itself, its first element along some dimensions.
+      OnnxBuilder::Attributes attributes;
+      std::vector<std::string> inputs = {current};
+      std::vector<int64_t> axes;
+      Shape part = same;
+      for (int64_t axis = 1; axis < static_cast<int64_t>(same.size()); ++axis) {
+        if (!axes.empty() && Chance(50)) continue;
+        axes.push_back(axis);
+        part[axis] = 1;
+      }
+      GiveList("axes", axes, 18, inputs, attributes);
+      Emit(Pick<std::string>({"ReduceMax", "ReduceMin"}), inputs, part, attributes);
+      const std::string other = name();
+      const bool first = Chance(50);
+      return Emit(Pick<std::string>({"Add", "Sub", "Mul"}), {first ? other : current, first ? current : other}, same);
+    }
+    if (opset() < 9) return Residual();
+    const std::string limit = Weight(Broadcastable(), -0.5f, 0.5f);
+    const std::string compare = Pick<std::string>({"Greater", "Less"});
+    network_.Node(compare, {current, limit}, {"c" + std::to_string(weights_)});
+    Emit("Where", {"c" + std::to_string(weights_++), current, limit}, same);
+  }
+
+  void Reductions() {
+    const auto rank = static_cast<int64_t>(shape().size());
+    const std::string op = Pick<std::string>({"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1",
+                                              "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"});
+    Shape kept = shape(), dropped = {-1};
+    std::vector<int64_t> axes;
+    for (int64_t axis = 1; axis < rank; ++axis) {
+      if (Chance(50) && (!axes.empty() || axis < rank - 1)) {
+        dropped.push_back(kept[axis]);
+        continue;
+      }
+      axes.push_back(Chance(50) || opset() < 11 ? axis : axis - rank);
+      kept[axis] = 1;
+    }
+    if (axes.empty()) return Transpose();
+    const bool keep = dropped.size() < 2 || Chance(50);
+    if (op == "ReduceLogSumExp" || op == "ReduceSumSquare") Emit("Tanh", {name()}, shape());
+    std::vector<std::string> inputs = {name()};
+    OnnxBuilder::Attributes attributes = {{"keepdims", int64_t{keep}}};
+    GiveList("axes", axes, op == "ReduceSum" ? 13 : 18, inputs, attributes);
+    Emit(op, inputs, keep ? kept : dropped, attributes);
+  }
+
+  void Normalizations() {
+    const Shape same = shape();
+    const bool maps = same.size() >= 3;
+    const std::string scale = Weight({same[1]}, 0.5f, 1.5f), bias = Weight({same[1]}, -0.5f, 0.5f);
+    switch (Between(0, 3)) {
+      case 0:
+        if (!maps || positions() < 2) return Emit("LpNormalization", {name()}, same, {{"axis", int64_t{1}}});
+        return Emit("InstanceNormalization", {name(), scale, bias}, same, {{"epsilon", 0.1f}});
+      case 1:
+        if (same.size() != 4) return BatchNormalization();
+        return Emit("LRN", {name()}, same, {{"size", Between(1, 5)}, {"alpha", 0.3f}, {"beta", 0.6f}, {"bias", 1.5f}});
+      case 2: {
+        if (opset() < 17) return BatchNormalization();
+        const int64_t axis = Between(1, static_cast<int64_t>(same.size()) - 1);
+        const Shape rest(same.begin() + axis, same.end());
+        const std::string weights = Weight(rest, 0.5f, 1.5f), shift = Weight(rest, -0.5f, 0.5f);
+        return Emit("LayerNormalization", {name(), weights, shift}, same, {{"axis", axis}, {"epsilon", 0.1f}});
+      }
+      default:
+        return Multiplied();
+    }
+  }
+
+  // A product of two computed values: attention's shape, x times x turned.
+  void Multiplied() {
+    const Shape from = shape();
+    if (from.size() < 3) return BatchNormalization();
+    const auto rank = static_cast<int64_t>(from.size());
+    std::vector<int64_t> permutation(rank);
+    std::iota(permutation.begin(), permutation.end(), int64_t{0});
+    std::swap(permutation[rank - 1], permutation[rank - 2]);
+    Emit("Tanh", {name()}, from);
+    const std::string left = name();
+    Shape turned = from, output = from;
+    std::swap(turned[rank - 1], turned[rank - 2]);
+    output[rank - 1] = from[rank - 2];
+    Emit("Transpose", {name()}, turned, {{"perm", permutation}});
+    Emit("MatMul", {left, name()}, output);
+  }
+
+  void Copies() {
+    const Shape from = shape();
+    const auto rank = static_cast<int64_t>(from.size());
+    const int64_t axis = Between(1, rank - 1);
+    Shape output = from;
+    std::vector<std::string> inputs = {name()};
+    OnnxBuilder::Attributes attributes;
+    switch (Between(0, 6)) {
+      case 0: {
+        std::vector<int64_t> pads(2 * rank, 0);
+        const std::string mode = Pick<std::string>({"constant", "edge", "reflect"});
+        for (const int64_t at : {axis, rank + axis}) {
+          pads[at] = std::min(Between(0, 2), mode == "reflect" ? from[axis] - 1 : 2);
+          output[axis] += pads[at];
+        }
+        attributes["mode"] = mode;
+        GiveList("pads", pads, 11, inputs, attributes);
+        if (opset() < 11) attributes["value"] = 0.25f;
+        if (opset() >= 11 && mode == "constant") inputs.push_back(Weight({}, 0.25f, 0.25f));
+        return Emit("Pad", inputs, output, attributes);
+      }
+      case 1: {
+        if (from[axis] < 2) return Activation();
+        const int64_t first = Between(1, from[axis] - 1);
+        attributes["axis"] = Chance(50) || opset() < 11 ? axis : axis - rank;
+        GiveList("split", {first, from[axis] - first}, 13, inputs, attributes);
+        const std::string other = "s" + std::to_string(weights_++), one = "v" + std::to_string(values_.size());
+        network_.Node("Split", inputs, {one, other}, attributes);
+        output[axis] = first;
+        Remember(one, output);
+        output[axis] = from[axis] - first;
+        return Remember(other, output);
+      }
+      case 2: {
+        std::vector<int64_t> repeats(rank, 1);
+        repeats[axis] = Between(1, 2);
+        output[axis] *= repeats[axis];
+        if (RowElements(output) > kMostElements) return Activation();
+        GiveList("repeats", repeats, 1, inputs, attributes);
+        return Emit("Tile", inputs, output);
+      }
+      case 3: {
+        if (from[axis] != 1 || opset() < 8) return Transpose();
+        std::vector<int64_t> target(rank, 1);
+        output[axis] = target[axis] = Between(1, 4);
+        GiveList("shape", target, 1, inputs, attributes);
+        return Emit("Expand", inputs, output);
+      }
+      case 4: {
+        std::vector<int64_t> indices;
+        for (int64_t count = Between(1, 3); count > 0; --count) {
+          indices.push_back(Between(opset() >= 11 ? -from[axis] : 0, from[axis] - 1));
+        }
+        output[axis] = static_cast<int64_t>(indices.size());
+        GiveList("indices", indices, 1, inputs, attributes);
+        return Emit("Gather", inputs, output, {{"axis", axis}});
+      }
+      case 5:
+        return MergedRows();
+      default:
+        if (from.size() != 4) return Activation();
+        output.insert(output.begin() + 2, 1);
+        GiveList("axes", {2}, 13, inputs, attributes);
+        return Emit("Unsqueeze", inputs, output, attributes);
+    }
+  }
+
+  // Several positions of a row treated as rows of their own, and put together again.
+  void MergedRows() {
+    if (shape().size() != 2 || shape()[1] % 2 != 0) return Activation();
+    const int64_t part = shape()[1] / 2, out = Between(1, 5);
+    const std::string id = std::to_string(weights_++), weight = Weight({part, out}, -1, 1);
+    network_.IntWeight("apart" + id, {-1, part}).IntWeight("together" + id, {-1, 2 * out});
+    network_.Node("Reshape", {name(), "apart" + id}, {"parts" + id});
+    network_.Node("MatMul", {"parts" + id, weight}, {"products" + id});
+    network_.Node("Relu", {"products" + id}, {"active" + id});
+    Emit("Reshape", {"active" + id, "together" + id}, {-1, 2 * out});
   }
 
   void BatchNormalization() {
@@ -393,6 +701,8 @@ class Generator {
     if (Chance(50)) window.attributes["count_include_pad"] = int64_t{1};
     Emit("AveragePool", {name()}, output, window.attributes);
   }
+
+  static constexpr int64_t kMostElements = 2000;  // of a row, for what enlarges it
 
   std::mt19937 random_;
   OnnxBuilder network_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
 #include <set>
 
@@ -16,7 +17,7 @@ namespace halfwave {
 namespace {
 
 constexpr uint32_t kFirstSeed = 7000;
-constexpr uint32_t kNetworks = 250;
+constexpr uint32_t kNetworks = 600;
 
 std::string Describe(const OnnxBuilder& network) {
   std::string text = "opset " + std::to_string(const_cast<OnnxBuilder&>(network).proto().opset_import(0).version());
@@ -37,8 +38,89 @@ TEST(RandomNetwork, ComputesWhatAPlainInterpreterComputes) {
     ExpectComputes(network, 1 + seed % 5, seed);
     for (const auto& node : network.proto().graph().node()) seen.insert(node.op_type());
   }
-  for (const OperatorRule& rule : Operators())
+  // What jumps (a rounding decides), is undefined nearly everywhere, or stands at the end of a network only: tested
+  // alone.
+  const std::set<std::string_view> elsewhere = {"Acos",
+                                                "Acosh",
+                                                "And",
+                                                "ArgMax",
+                                                "ArgMin",
+                                                "Asin",
+                                                "Asinh",
+                                                "Atanh",
+                                                "Cast",
+                                                "CastLike",
+                                                "Ceil",
+                                                "ConstantOfShape",
+                                                "Cosh",
+                                                "CumSum",
+                                                "DepthToSpace",
+                                                "Equal",
+                                                "Floor",
+                                                "GlobalLpPool",
+                                                "GreaterOrEqual",
+                                                "GroupNormalization",
+                                                "Hardmax",
+                                                "IsNaN",
+                                                "LessOrEqual",
+                                                "MeanVarianceNormalization",
+                                                "Not",
+                                                "Or",
+                                                "RMSNormalization",
+                                                "Range",
+                                                "ReduceLogSum",
+                                                "ReduceProd",
+                                                "Round",
+                                                "Shape",
+                                                "Shrink",
+                                                "Sign",
+                                                "Sinh",
+                                                "Size",
+                                                "SpaceToDepth",
+                                                "Swish",
+                                                "Tan",
+                                                "TopK",
+                                                "Xor"};
+  for (const OperatorRule& rule : Operators()) {
+    if (rule.op.find("halfwave.") == 0 || rule.op.find("ai.onnx.ml") == 0 || elsewhere.contains(rule.op)) continue;
     EXPECT_TRUE(seen.contains(std::string(rule.op))) << rule.op << " never came up";
+  }
+}
+
+TEST(RandomNetwork, RewritingChangesNothingThatCanBeSeen) {
+  int dense = 0;
+  for (uint32_t seed = kFirstSeed; seed < kFirstSeed + kNetworks && !HasFailure(); ++seed) {
+    OnnxBuilder network = RandomNetwork(seed);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + Describe(network));
+    const auto rewritten = LoadModel(network.Bytes()), plain = LoadModel(network.Bytes(), {.rewrite = false});
+    ASSERT_TRUE(rewritten.ok()) << rewritten.status();
+    ASSERT_TRUE(plain.ok()) << plain.status();
+    dense += (*rewritten)->plan().steps.size() < (*plain)->plan().steps.size() ? 1 : 0;
+    const auto inputs = NoiseFor(**plain, 3, seed);
+    const auto expected = RunModel(*plain, inputs), actual = RunModel(*rewritten, inputs);
+    ASSERT_EQ(expected.size(), actual.size());
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(WithinTolerance(expected[i], actual[i])) << "output " << i;
+  }
+  EXPECT_GT(dense, 20) << "rewriting finds less to do than it did";
+}
+
+TEST(RandomNetwork, AFixedBatchIsMadeFreeAndComputesWhatAnOpenOneDoes) {
+  for (uint32_t seed = kFirstSeed; seed < kFirstSeed + kNetworks && !HasFailure(); ++seed) {
+    OnnxBuilder network = RandomNetwork(seed);
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", " + Describe(network));
+    const auto open = LoadModel(network.Bytes());
+    ASSERT_TRUE(open.ok()) << open.status();
+    EXPECT_EQ((*open)->batch(), "free");
+    for (auto& input : *network.proto().mutable_graph()->mutable_input()) {
+      auto* batch = input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0);
+      batch->set_dim_value(seed % 2 == 0 ? 1 : 37);
+    }
+    const auto fixed = LoadModel(network.Bytes());
+    ASSERT_TRUE(fixed.ok()) << fixed.status();
+    EXPECT_EQ((*fixed)->batch(), "made free");
+    const auto inputs = NoiseFor(**open, 3, seed);
+    EXPECT_EQ(RunModel(*open, inputs), RunModel(*fixed, inputs));
+  }
 }
 
 TEST(RandomNetwork, ABatchGivesTheRowsThatComeOutAlone) {
@@ -112,7 +194,10 @@ bool UnitsAreLast(const onnx::GraphProto& graph, const Tensors& values, const st
   for (const auto& node : graph.node()) {
     if (node.output(0) != name) continue;
     if (node.op_type() == "MatMul") return true;
-    if (node.op_type() == "Transpose") return false;
+    if (node.op_type() == "Transpose" &&
+        !std::is_sorted(node.attribute(0).ints().begin(), node.attribute(0).ints().end())) {
+      return false;
+    }
     for (const auto& input : node.input()) {
       const bool is_weight = std::any_of(graph.initializer().begin(), graph.initializer().end(),
                                          [&](const auto& weight) { return weight.name() == input; });
@@ -123,16 +208,17 @@ bool UnitsAreLast(const onnx::GraphProto& graph, const Tensors& values, const st
   return false;
 }
 
-std::vector<Expected> CountUnits(const Tensor& value, bool units_last) {
-  const int64_t rows = value.shape[0], units = units_last ? value.shape.back() : value.shape[1];
-  const int64_t positions = static_cast<int64_t>(value.data.size()) / (rows * units);
+std::vector<Expected> CountUnits(const Tensor& value, int64_t rows, bool units_last) {
+  const int64_t images = value.shape[0] / rows, units = units_last ? value.shape.back() : value.shape[1];
+  const int64_t positions = static_cast<int64_t>(value.data.size()) / (value.shape[0] * units);
   std::vector<Expected> counts(units);
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t unit = 0; unit < units; ++unit) {
       bool surely = false, perhaps = false;
-      for (int64_t p = 0; p < positions; ++p) {
-        const int64_t in_row = units_last ? p * units + unit : unit * positions + p;
-        const double v = value.data[row * units * positions + in_row];
+      for (int64_t p = 0; p < images * positions; ++p) {
+        const int64_t image = row * images + p / positions, at = p % positions;
+        const int64_t in_image = units_last ? at * units + unit : unit * positions + at;
+        const double v = value.data[image * units * positions + in_image];
         surely |= v > 1e-5;
         perhaps |= v > -1e-5 && v != 0;
       }
@@ -164,7 +250,7 @@ TEST(RandomNetwork, TheSessionCountsTheUnitsThatWerePositive) {
         const Tensor& before = values.at(node.input(0));
         const Tensor& after = values.at(node.output(0));
         const std::vector<Expected> expected =
-            CountUnits(before, UnitsAreLast(network.proto().graph(), values, node.input(0)));
+            CountUnits(before, kRows, UnitsAreLast(network.proto().graph(), values, node.input(0)));
         ASSERT_EQ(layer.units, static_cast<int64_t>(expected.size()));
         EXPECT_EQ(layer.elements, static_cast<int64_t>(before.data.size()) / kRows);
         for (size_t unit = 0; unit < expected.size(); ++unit) {

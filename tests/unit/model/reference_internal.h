@@ -29,7 +29,8 @@ inline double Number(const onnx::NodeProto& node, const std::string& name, doubl
   return attribute->type() == onnx::AttributeProto::FLOAT ? attribute->f() : static_cast<double>(attribute->i());
 }
 
-inline std::vector<int64_t> Integers(const onnx::NodeProto& node, const std::string& name, std::vector<int64_t> fallback) {
+inline std::vector<int64_t> Integers(const onnx::NodeProto& node, const std::string& name,
+                                     std::vector<int64_t> fallback) {
   const auto* attribute = Find(node, name);
   if (attribute == nullptr) return fallback;
   return {attribute->ints().begin(), attribute->ints().end()};
@@ -77,8 +78,7 @@ inline Tensor Combine(const Tensor& a, const Tensor& b, const std::function<doub
 }
 
 // A list of integers that is an attribute in old opsets and an input in newer ones.
-inline std::vector<int64_t> List(const onnx::NodeProto& node, const Inputs& in, size_t index,
-                          const std::string& name) {
+inline std::vector<int64_t> List(const onnx::NodeProto& node, const Inputs& in, size_t index, const std::string& name) {
   if (index >= in.size() || in[index] == nullptr) return Integers(node, name, {});
   return {in[index]->data.begin(), in[index]->data.end()};
 }

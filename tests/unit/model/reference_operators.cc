@@ -125,7 +125,9 @@ Unary UnaryFunction(const std::string& op) {
       {"Not", [](double v) { return v == 0 ? 1.0 : 0.0; }},
       {"Reciprocal", [](double v) { return 1 / v; }},
       {"Round", [](double v) { return std::nearbyint(v); }},
-      {"Sign", [](double v) { return v > 0 ? 1.0 : v < 0 ? -1.0 : 0.0; }},
+      {"Sign", [](double v) { return v > 0   ? 1.0
+                                     : v < 0 ? -1.0
+                                             : 0.0; }},
       {"Sin", [](double v) { return std::sin(v); }},
       {"Sinh", [](double v) { return std::sinh(v); }},
       {"Sqrt", [](double v) { return std::sqrt(v); }},
@@ -158,10 +160,10 @@ Tensor MatMul(const Tensor& left, const Tensor& right) {
     std::iota(numbers.data.begin(), numbers.data.end(), 0.0);
     return numbers;
   };
-  const Tensor from_a = Combine(numbered(lead_a), Map(numbered(lead_b), [](double) { return 0.0; }),
-                                [](double x, double) { return x; });
-  const Tensor from_b = Combine(Map(numbered(lead_a), [](double) { return 0.0; }), numbered(lead_b),
-                                [](double, double x) { return x; });
+  const Tensor from_a =
+      Combine(numbered(lead_a), Map(numbered(lead_b), [](double) { return 0.0; }), [](double x, double) { return x; });
+  const Tensor from_b =
+      Combine(Map(numbered(lead_a), [](double) { return 0.0; }), numbered(lead_b), [](double, double x) { return x; });
   Tensor y{from_a.shape, {}};
   if (left.shape.size() > 1) y.shape.push_back(rows);
   if (right.shape.size() > 1) y.shape.push_back(columns);
@@ -228,9 +230,8 @@ Tensor Reduce(const onnx::NodeProto& node, const Inputs& in) {
   });
   Tensor y{{}, {}};
   for (size_t d = 0; d < x.shape.size(); ++d) {
-    const bool reduced = std::any_of(axes.begin(), axes.end(), [&](int64_t axis) {
-      return FromEnd(axis, x.shape) == static_cast<int64_t>(d);
-    });
+    const bool reduced = std::any_of(axes.begin(), axes.end(),
+                                     [&](int64_t axis) { return FromEnd(axis, x.shape) == static_cast<int64_t>(d); });
     if (!reduced || Int(node, "keepdims", 1) != 0) y.shape.push_back(kept[d]);
   }
   for (const auto& group : groups) y.data.push_back(Reduced(node.op_type(), group));
@@ -366,12 +367,11 @@ Tensor DepthToSpace(const onnx::NodeProto& node, const Tensor& x) {
 
 Tensor SpaceToDepth(const onnx::NodeProto& node, const Tensor& x) {
   const int64_t block = Int(node, "blocksize", 1), channels = x.shape[1];
-  return Gather(x, {x.shape[0], channels * block * block, x.shape[2] / block, x.shape[3] / block},
-                [&](const Shape& index) {
-                  const int64_t place = index[1] / channels;
-                  return Shape{index[0], index[1] % channels, index[2] * block + place / block,
-                               index[3] * block + place % block};
-                });
+  return Gather(
+      x, {x.shape[0], channels * block * block, x.shape[2] / block, x.shape[3] / block}, [&](const Shape& index) {
+        const int64_t place = index[1] / channels;
+        return Shape{index[0], index[1] % channels, index[2] * block + place / block, index[3] * block + place % block};
+      });
 }
 
 // --- normalisations --------------------------------------------------------------------------------------------------
@@ -407,8 +407,8 @@ Tensor PerChannel(const Tensor& x, const Tensor& scale, const Tensor& bias) {
 Tensor LayerNormalization(const onnx::NodeProto& node, const Inputs& in) {
   const Tensor& x = *in.at(0);
   const int64_t axis = FromEnd(Int(node, "axis", -1), x.shape);
-  const Tensor y = Normalized(x, Product(x.shape, 0, axis), Number(node, "epsilon", 1e-5f),
-                              node.op_type() == "LayerNormalization");
+  const Tensor y =
+      Normalized(x, Product(x.shape, 0, axis), Number(node, "epsilon", 1e-5f), node.op_type() == "LayerNormalization");
   const Tensor scaled = Combine(y, *in.at(1), [](double a, double b) { return a * b; });
   if (in.size() < 3 || in[2] == nullptr) return scaled;
   return Combine(scaled, *in[2], [](double a, double b) { return a + b; });

@@ -38,7 +38,9 @@ Graph OneNode(const std::string& op, const Shape& input, const std::vector<Const
   return graph;
 }
 
-Constant Target(const Ints& values) { return {DataType::kInt64, {static_cast<int64_t>(values.size())}, {}, values, {}}; }
+Constant Target(const Ints& values) {
+  return {DataType::kInt64, {static_cast<int64_t>(values.size())}, {}, values, {}};
+}
 
 Shape OutputOf(const Graph& graph) {
   const auto shapes = InferShapes(graph);
