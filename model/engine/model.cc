@@ -139,6 +139,8 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(types, InferShapes(graph, options.max_steps_per_row));
   HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types));
   DescribeInterface(graph, types);
+  layers_ = SummarizeLayers(graph, types);
+  rewrites_ = std::move(graph.rewrites);
   HALFWAVE_RETURN_IF_ERROR(CheckLabels(metadata_, outputs_[scores_]));
   HALFWAVE_RETURN_IF_ERROR(CheckImage(metadata_, inputs_[0]));
   MakeNamesUnique(plan_.activations);

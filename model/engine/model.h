@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "model/engine/layer_summary.h"
 #include "model/engine/metadata.h"
 #include "model/engine/plan.h"
 #include "model/graph/node_context.h"
@@ -55,6 +56,9 @@ class Model {
   const std::string& batch() const { return batch_; }
 
   const Plan& plan() const { return plan_; }
+  // For a reader: the nodes that are left of the file's graph, in order, and what was done to the others.
+  const std::vector<LayerSummary>& layers() const { return layers_; }
+  const std::vector<Rewrite>& rewrites() const { return rewrites_; }
 
  private:
   Model() = default;
@@ -70,6 +74,8 @@ class Model {
   size_t scores_ = 0;
   std::string batch_;
   Plan plan_;
+  std::vector<LayerSummary> layers_;
+  std::vector<Rewrite> rewrites_;
 };
 
 }  // namespace halfwave

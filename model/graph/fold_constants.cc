@@ -7,6 +7,7 @@
 #include "model/graph/batch_symbol.h"
 #include "model/graph/fold_integers.h"
 #include "model/graph/shape_inference.h"
+#include "model/graph/uses.h"
 
 namespace halfwave {
 namespace {
@@ -80,8 +81,11 @@ absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate
 }
 
 void FoldConstants(Graph& graph, ConstantMap values) {
-  std::erase_if(graph.nodes,
-                [&](const Node& node) { return !node.outputs.empty() && values.contains(node.outputs[0]); });
+  const auto is_known = [&](const Node& node) { return !node.outputs.empty() && values.contains(node.outputs[0]); };
+  for (const Node& node : graph.nodes) {
+    if (is_known(node)) Record(graph, "fold_constants", node.name, "computed at load");
+  }
+  std::erase_if(graph.nodes, is_known);
   graph.constants.merge(values);
 }
 

@@ -13,25 +13,8 @@ namespace {
 
 using onnx::TypeProto;
 
-const char* KindName(const TypeProto& type) {
-  switch (type.value_case()) {
-    case TypeProto::kTensorType:
-      return "a tensor";
-    case TypeProto::kSequenceType:
-      return "a sequence";
-    case TypeProto::kMapType:
-      return "a map";
-    case TypeProto::kOptionalType:
-      return "an optional value";
-    case TypeProto::kSparseTensorType:
-      return "a sparse tensor";
-    default:
-      return "of no known type";
-  }
-}
-
 absl::Status KindError(const std::string& role, const onnx::ValueInfoProto& proto) {
-  return absl::UnimplementedError(absl::StrCat(role, " '", proto.name(), "' is ", KindName(proto.type()),
+  return absl::UnimplementedError(absl::StrCat(role, " '", proto.name(), "' is ", ValueKindName(proto.type()),
                                                "; only tensors are supported: export the model with tensors"));
 }
 
@@ -126,6 +109,23 @@ absl::Status ReadInputsAndOutputs(const onnx::GraphProto& proto, Graph& graph) {
     return absl::InvalidArgumentError("the model has no input or no output, so there is nothing to predict");
   }
   return absl::OkStatus();
+}
+
+const char* ValueKindName(const TypeProto& type) {
+  switch (type.value_case()) {
+    case TypeProto::kTensorType:
+      return "a tensor";
+    case TypeProto::kSequenceType:
+      return "a sequence";
+    case TypeProto::kMapType:
+      return "a map";
+    case TypeProto::kOptionalType:
+      return "an optional value";
+    case TypeProto::kSparseTensorType:
+      return "a sparse tensor";
+    default:
+      return "of no known type";
+  }
 }
 
 }  // namespace halfwave

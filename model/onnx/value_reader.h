@@ -15,4 +15,7 @@ namespace halfwave {
 // UNIMPLEMENTED for other kinds of values; messages name the input or output.
 absl::Status ReadInputsAndOutputs(const onnx::GraphProto& proto, Graph& graph);
 
+// "a tensor", "a sequence", ...: which kind of value a type is.
+const char* ValueKindName(const onnx::TypeProto& type);
+
 }  // namespace halfwave

@@ -18,6 +18,8 @@ MAY_USE = {
     "model/activity": ["model/base"],
     "model/engine": ["model/base", "model/tensor", "model/kernels", "model/layers", "model/graph", "model/activity"],
     "model/zoo": [],
+    "model/analysis": ["model/base", "model/graph", "model/engine", "model/onnx"],
+    "model/tools": ["model/base", "model/analysis"],
     "server/log": [],
     "server/batching": ["model/base"],
     "server/http": [],
@@ -37,7 +39,7 @@ ONLY_IN = {
     "prometheus/": ["server/metrics"],
     "spdlog/": ["server/log"],
     "httplib.h": ["server/http"],
-    "CLI/": ["server", "client"],
+    "CLI/": ["server", "client", "model/tools"],
     "grpc": ["server/rpc", "server", "client"],
     "stb/": ["client"],
 }
