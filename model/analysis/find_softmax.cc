@@ -49,13 +49,15 @@ Finding BeforeActivation(const Node& softmax, const Node& next) {
           "Use the activation alone between layers and the softmax alone at the end, and train again."};
 }
 
-Finding Hidden(const Node& softmax, const Node& next) {
-  return {"hidden-softmax", Level::kWarning, softmax.name,
+// Joined with other features it may be there on purpose.
+Finding Hidden(const Node& softmax, const Node& next, bool joined) {
+  return {"hidden-softmax", joined ? Level::kNote : Level::kWarning, softmax.name,
           absl::StrCat("A softmax between layers: ", Called(next), " goes on computing with what ", Called(softmax),
-                       " gives."),
+                       " gives", joined ? ", joined with others." : "."),
           "It squeezes the layer into numbers between 0 and 1 that sum to one: its units compete, all but a few are "
           "close to zero, and little gradient passes. Networks with such layers learn slowly and badly.",
-          "Use ReLU between layers and softmax at the end only, and train again."};
+          absl::StrCat(joined ? "Unless it is there on purpose, use" : "Use",
+                       " ReLU between layers and softmax at the end only, and train again.")};
 }
 
 // A weighted mean by fixed weights, as in a soft argmax, is what some networks end in on purpose.
@@ -83,7 +85,11 @@ Findings FindMisplacedSoftmax(const GraphView& view) {
       } else if (IsActivation(*next)) {
         findings.push_back(BeforeActivation(*node, *next));
       } else if (IsLayerBehind(view, *next)) {
-        findings.push_back(Hidden(*node, *next));
+        findings.push_back(Hidden(*node, *next, false));
+      } else if (IsOneOf(*next, {"Concat"})) {
+        for (const Node* layer : view.Consumers(next->outputs[0])) {
+          if (IsLayerBehind(view, *layer)) findings.push_back(Hidden(*node, *layer, true));
+        }
       }
     }
   }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -45,12 +45,18 @@ int64_t FixedBatch(const Graph& graph) {
   return std::max<int64_t>(0, graph.inputs[0].shape[0]);
 }
 
-int64_t CountParameters(const GraphView& view) {
+// Of what an output depends on, nodes that are computed at load included.
+int64_t CountParameters(const Graph& graph) {
+  std::unordered_set<std::string> needed;
+  for (const GraphValue& output : graph.outputs) needed.insert(output.name);
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const bool used = std::any_of(node->outputs.begin(), node->outputs.end(),
+                                  [&](const std::string& output) { return needed.contains(output); });
+    if (used) needed.insert(node->inputs.begin(), node->inputs.end());
+  }
   int64_t parameters = 0;
-  std::set<std::string> read;
-  for (const Node* node : view.nodes()) read.insert(node->inputs.begin(), node->inputs.end());
-  for (const auto& [name, constant] : view.graph().constants) {
-    if (read.contains(name)) parameters += static_cast<int64_t>(constant.floats.size());
+  for (const auto& [name, constant] : graph.constants) {
+    if (needed.contains(name)) parameters += static_cast<int64_t>(constant.floats.size());
   }
   return parameters;
 }
@@ -96,7 +102,7 @@ void Describe(Graph& graph, Inspection& inspection) {
   if (!known.ok()) return;
   const GraphView view(graph, *known);
   inspection.file_layers = SummarizeLayers(graph, known->types, &known->constants);
-  inspection.file_parameters = CountParameters(view);
+  inspection.file_parameters = CountParameters(graph);
   inspection.findings = FindAll(view);
 }
 

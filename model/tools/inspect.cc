@@ -16,6 +16,7 @@ ExitCode RunInspect(const InspectCommand& command, const Streams& streams) {
   }
   if (inspection.status.ok()) return kOk;
   const auto message = inspection.status.message();
+  streams.out.flush();
   streams.err << "halfwave-model: " << Printable({message.data(), message.size()}) << "\n";
   return kUsage;
 }

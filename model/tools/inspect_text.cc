@@ -143,11 +143,7 @@ void PrintText(const Inspection& inspection, std::ostream& out) {
     PrintFindings(inspection.findings, out);
     return;
   }
-  if (!inspection.outline) return;
-  PrintOutline(inspection, out);
-  const auto message = inspection.status.message();
-  out << "\nThis file cannot be served:\n";
-  PrintWrapped(Printable({message.data(), message.size()}), "  ", out);
+  if (inspection.outline) PrintOutline(inspection, out);
 }
 
 }  // namespace halfwave::tools
