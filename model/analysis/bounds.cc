@@ -40,8 +40,8 @@ class Sum {
  public:
   void Add(double weight, Interval x) {
     if (weight == 0) return;
-    const Interval term = weight > 0 ? Interval{weight * x.low, weight * x.high}
-                                     : Interval{weight * x.high, weight * x.low};
+    const Interval term =
+        weight > 0 ? Interval{weight * x.low, weight * x.high} : Interval{weight * x.high, weight * x.low};
     AddTerm(term);
   }
   void AddTerm(Interval term) {
@@ -94,9 +94,7 @@ class Propagation {
   }
 
   // By index of `axis`; a single pair if they are not kept by that axis.
-  static Bounds By(const Bounds& bounds, int64_t axis) {
-    return bounds.axis == axis ? bounds : Uniform(Hull(bounds));
-  }
+  static Bounds By(const Bounds& bounds, int64_t axis) { return bounds.axis == axis ? bounds : Uniform(Hull(bounds)); }
 
   Bounds Linear(const LinearNode& linear) {
     const Node& node = *linear.node;

@@ -21,9 +21,7 @@ std::string List(const Units& units) {
   return absl::StrJoin(shown, ", ") + (units.size() > kShown ? ", ..." : "");
 }
 
-std::string Count(size_t count, int64_t of) {
-  return absl::StrCat(count, " of ", of, count == 1 ? " unit" : " units");
-}
+std::string Count(size_t count, int64_t of) { return absl::StrCat(count, " of ", of, count == 1 ? " unit" : " units"); }
 
 // Below or at which a rectifier gives zero. Of a Clip that is zero itself.
 double Threshold(const Node& rectifier) {
@@ -58,12 +56,12 @@ void FindDeadUnits(const GraphView& view, const BoundsMap& bounds, Findings& fin
            "Train again, with a lower learning rate or another initialisation; check that the weights were loaded."});
       continue;
     }
-    findings.push_back({"dead-units", Level::kWarning, node->name,
-                        absl::StrCat(Count(dead.size(), all), " of ", node->op, " '", node->name,
-                                     "' can never be active, whatever comes in: ", List(dead),
-                                     ". The weights prove it."),
-                        "Such a unit gives zero for ever: it costs arithmetic and contributes nothing.",
-                        "Remove them, or train again with a lower learning rate or LeakyReLU."});
+    findings.push_back(
+        {"dead-units", Level::kWarning, node->name,
+         absl::StrCat(Count(dead.size(), all), " of ", node->op, " '", node->name,
+                      "' can never be active, whatever comes in: ", List(dead), ". The weights prove it."),
+         "Such a unit gives zero for ever: it costs arithmetic and contributes nothing.",
+         "Remove them, or train again with a lower learning rate or LeakyReLU."});
   }
 }
 
@@ -122,8 +120,7 @@ class Fingerprints {
   bool usable_ = true;
 };
 
-void FindAlike(const LinearNode& linear, const Fingerprints& fingerprints, const Units& constant,
-               Findings& findings) {
+void FindAlike(const LinearNode& linear, const Fingerprints& fingerprints, const Units& constant, Findings& findings) {
   std::unordered_map<size_t, Units> by_hash;  // not by the fingerprints themselves: they are as large as the weights
   Units copies;
   std::string example;
@@ -142,8 +139,8 @@ void FindAlike(const LinearNode& linear, const Fingerprints& fingerprints, const
   }
   if (copies.empty()) return;
   findings.push_back({"duplicate-units", Level::kNote, linear.node->name,
-                      absl::StrCat(Count(copies.size(), linear.units), " of ", linear.node->op, " '",
-                                   linear.node->name, "' have the same weights as another: ", example, "."),
+                      absl::StrCat(Count(copies.size(), linear.units), " of ", linear.node->op, " '", linear.node->name,
+                                   "' have the same weights as another: ", example, "."),
                       "They always give the same number: one would do the work of both.",
                       "Train again from a random initialisation (equal units stay equal when they start equal), or "
                       "make the layer smaller."});

@@ -11,7 +11,11 @@ using Level = Finding::Level;
 constexpr int64_t kOldOpset = 9;  // before it operators changed their meanings more than once
 
 Finding Weights(const char* id, const char* type, int64_t count, const std::string& why) {
-  return {id, Level::kNote, "", absl::StrCat(count, " of the weights' tensors are of ", type, "."), why,
+  return {id,
+          Level::kNote,
+          "",
+          absl::StrCat(count, " of the weights' tensors are of ", type, "."),
+          why,
           "Nothing has to be done; convert the model to float32 before the export to decide yourself what is rounded."};
 }
 

@@ -31,7 +31,9 @@ int64_t Classes(const GraphView& view, const Node& node) {
 }
 
 Finding Twice(const Node& softmax, const Node& next) {
-  return {"softmax-twice", Level::kWarning, next.name,
+  return {"softmax-twice",
+          Level::kWarning,
+          next.name,
           absl::StrCat("A softmax of a softmax: ", Called(next), " reads what ", Called(softmax), " gives."),
           "The second one sees only numbers between 0 and 1, so its probabilities are close to equal: the class with "
           "the most stays the same, but its confidence means nothing, and training was slow.",
@@ -40,7 +42,9 @@ Finding Twice(const Node& softmax, const Node& next) {
 
 Finding BeforeActivation(const Node& softmax, const Node& next) {
   const bool relu = next.op == "Relu";
-  return {"softmax-before-activation", Level::kWarning, next.name,
+  return {"softmax-before-activation",
+          Level::kWarning,
+          next.name,
           absl::StrCat("An activation of a softmax: ", Called(next), " reads what ", Called(softmax), " gives."),
           relu ? "A softmax gives numbers between 0 and 1, never negative: this ReLU changes nothing. Most likely the "
                  "two were mixed up: ReLU belongs between layers, softmax at the end."
@@ -51,7 +55,9 @@ Finding BeforeActivation(const Node& softmax, const Node& next) {
 
 // Joined with other features it may be there on purpose.
 Finding Hidden(const Node& softmax, const Node& next, bool joined) {
-  return {"hidden-softmax", joined ? Level::kNote : Level::kWarning, softmax.name,
+  return {"hidden-softmax",
+          joined ? Level::kNote : Level::kWarning,
+          softmax.name,
           absl::StrCat("A softmax between layers: ", Called(next), " goes on computing with what ", Called(softmax),
                        " gives", joined ? ", joined with others." : "."),
           "It squeezes the layer into numbers between 0 and 1 that sum to one: its units compete, all but a few are "

@@ -23,12 +23,12 @@ void FindRedundantRelus(const GraphView& view, Findings& findings) {
     bool pooled = false;
     for (; source != nullptr && KeepsSigns(*source); source = view.Source(source->inputs[0])) pooled = true;
     if (source == nullptr || !(IsRectifier(view, *source) || IsOneOf(*source, {"Sigmoid", "Softplus"}))) continue;
-    findings.push_back({"redundant-relu", Level::kNote, node->name,
-                        absl::StrCat("A ReLU that changes nothing: Relu '", node->name, "' reads what ", source->op,
-                                     " '", source->name, "' gives", pooled ? ", pooled" : "",
-                                     ", and that is never negative."),
-                        "It costs a pass over the data, and it may stand where another layer was meant to be.",
-                        "Remove one of the two, or put the layer that is missing between them."});
+    findings.push_back(
+        {"redundant-relu", Level::kNote, node->name,
+         absl::StrCat("A ReLU that changes nothing: Relu '", node->name, "' reads what ", source->op, " '",
+                      source->name, "' gives", pooled ? ", pooled" : "", ", and that is never negative."),
+         "It costs a pass over the data, and it may stand where another layer was meant to be.",
+         "Remove one of the two, or put the layer that is missing between them."});
   }
 }
 
@@ -73,17 +73,20 @@ struct Chain {
 };
 
 Finding Vanishing(const Chain& chain) {
-  return {"vanishing-gradients", Level::kNote, chain.last->name,
-          absl::StrCat(chain.layers, " layers in a row with sigmoid or tanh, up to ", chain.last->op, " '",
-                       chain.last->name, "'."),
-          chain.keeps < 1
-              ? absl::StrFormat("A sigmoid passes at most a quarter of a gradient: besides what the weights do, at most "
-                                "%.2g of it arrives before the first of them. The early layers may have learned "
-                                "little.",
-                                chain.keeps)
-              : std::string("A tanh passes a whole gradient only at zero and almost none where it is flat: the early "
-                            "layers may have learned little."),
-          "Use ReLU in the hidden layers and train again; keep sigmoid for the output."};
+  return {
+      "vanishing-gradients",
+      Level::kNote,
+      chain.last->name,
+      absl::StrCat(chain.layers, " layers in a row with sigmoid or tanh, up to ", chain.last->op, " '",
+                   chain.last->name, "'."),
+      chain.keeps < 1
+          ? absl::StrFormat("A sigmoid passes at most a quarter of a gradient: besides what the weights do, at most "
+                            "%.2g of it arrives before the first of them. The early layers may have learned "
+                            "little.",
+                            chain.keeps)
+          : std::string("A tanh passes a whole gradient only at zero and almost none where it is flat: the early "
+                        "layers may have learned little."),
+      "Use ReLU in the hidden layers and train again; keep sigmoid for the output."};
 }
 
 // What lets a chain go on: layers, sums, what only rearranges.

@@ -13,7 +13,7 @@ struct Finding {
     kWarning,  // most likely not what was meant
     kNote,     // worth knowing
   };
-  std::string id;      // stable, for programs: "hidden-softmax"
+  std::string id;  // stable, for programs: "hidden-softmax"
   Level level = Level::kNote;
   std::string node;    // empty: the model as a whole
   std::string what;    // the fact

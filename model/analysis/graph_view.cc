@@ -112,8 +112,8 @@ bool IsRectifier(const GraphView& view, const Node& node) {
 }
 
 bool IsActivation(const Node& node) {
-  return IsOneOf(node, {"Relu",     "LeakyRelu", "PRelu", "Elu",  "Selu",        "Celu",      "ThresholdedRelu", "Sigmoid",
-                        "Softplus", "Tanh",      "Gelu",  "Mish", "HardSigmoid", "HardSwish", "Softsign",        "Swish"});
+  return IsOneOf(node, {"Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "Softplus",
+                        "Tanh", "Gelu", "Mish", "HardSigmoid", "HardSwish", "Softsign", "Swish"});
 }
 
 }  // namespace halfwave

@@ -32,8 +32,8 @@ absl::StatusOr<Known> InferTypes(Graph& graph) {
 
 Findings FindAll(const GraphView& view) {
   Findings all;
-  for (const auto find : {FindMisplacedSoftmax, FindHeadProblems, FindConstantUnits, FindStructure,
-                          FindRiskyArithmetic, FindFormat}) {
+  for (const auto find :
+       {FindMisplacedSoftmax, FindHeadProblems, FindConstantUnits, FindStructure, FindRiskyArithmetic, FindFormat}) {
     Findings found = find(view);
     std::move(found.begin(), found.end(), std::back_inserter(all));
   }

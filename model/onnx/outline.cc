@@ -29,8 +29,7 @@ std::string ShapeText(const onnx::TypeProto::Tensor& tensor) {
   for (int i = 0; i < std::min(tensor.shape().dim_size(), kMaxValues); ++i) {
     const auto& dimension = tensor.shape().dim(i);
     const std::string name = dimension.dim_param().empty() ? "?" : Text(dimension.dim_param());
-    absl::StrAppend(&text, i == 0 ? "" : ",",
-                    dimension.has_dim_value() ? absl::StrCat(dimension.dim_value()) : name);
+    absl::StrAppend(&text, i == 0 ? "" : ",", dimension.has_dim_value() ? absl::StrCat(dimension.dim_value()) : name);
   }
   return text + "]";
 }
@@ -45,8 +44,8 @@ OnnxOutline::Value Describe(const onnx::ValueInfoProto& proto) {
 
 OnnxOutline Describe(const onnx::ModelProto& proto) {
   OnnxOutline outline;
-  outline.producer = Text(
-      absl::StrCat(proto.producer_name(), proto.producer_version().empty() ? "" : " ", proto.producer_version()));
+  outline.producer =
+      Text(absl::StrCat(proto.producer_name(), proto.producer_version().empty() ? "" : " ", proto.producer_version()));
   for (const auto& opset : proto.opset_import()) {
     if (outline.opsets.size() < kMaxValues) {
       outline.opsets[opset.domain() == "ai.onnx" ? "" : Text(opset.domain())] = opset.version();

@@ -20,8 +20,8 @@ struct OnnxOutline {
   };
   std::string sha256;
   std::string producer;
-  std::map<std::string, int64_t> opsets;     // by domain, "" being ONNX's own
-  std::vector<Value> inputs;                 // without the weights
+  std::map<std::string, int64_t> opsets;  // by domain, "" being ONNX's own
+  std::vector<Value> inputs;              // without the weights
   std::vector<Value> outputs;
   std::map<std::string, int64_t> operators;  // how often each is there, "domain::" in front as in OperatorName
   int64_t weights = 0;                       // initialisers

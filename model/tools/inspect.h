@@ -9,8 +9,8 @@
 namespace halfwave::tools {
 
 struct InspectCommand {
-  std::string file;
-  InspectOptions options;
+  std::string file = "";
+  InspectOptions options = {};
   bool json = false;
   bool dot = false;
   bool as_in_file = false;  // with `dot`: before anything was rewritten

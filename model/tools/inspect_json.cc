@@ -128,9 +128,8 @@ void AddOutline(const OnnxOutline& outline, Json& json) {
 }  // namespace
 
 void PrintJson(const Inspection& inspection, std::ostream& out) {
-  Json json = {{"file", inspection.path.string()},
-               {"bytes", inspection.file_bytes},
-               {"servable", inspection.status.ok()}};
+  Json json = {
+      {"file", inspection.path.string()}, {"bytes", inspection.file_bytes}, {"servable", inspection.status.ok()}};
   if (inspection.status.ok()) {
     AddModel(inspection, json);
   } else {
