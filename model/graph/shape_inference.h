@@ -9,10 +9,24 @@
 
 namespace halfwave {
 
+// What an operator is for: how documents group them.
+enum class OperatorKind {
+  kActivation,
+  kLinear,
+  kPool,
+  kNormalization,
+  kReduction,
+  kElementwise,
+  kShape,
+  kPipeline,  // of scikit-learn, in the domain ai.onnx.ml
+  kInternal,  // made by rewriting, never in a file
+};
+
 // An operator as the graph knows it: what it is called, since which opset it exists, how many inputs it takes, and the
 // rule for its outputs.
 struct OperatorRule {
   std::string_view op;
+  OperatorKind kind;
   int64_t since;
   size_t min_inputs;
   size_t max_inputs;
