@@ -264,6 +264,26 @@ TEST(Resize, SizesThatRepeatTheBatchLeaveItOpen) {
   ExpectResizes(network, add, plain, {3, 6, 2}, {4, 5, 1.25});
 }
 
+TEST(Resize, EmptyRegionsAndScalesAreLeftOut) {
+  const Plain plain{.mode = "linear", .coordinates = "pytorch_half_pixel"};
+  OnnxBuilder network = Images(11, 3, 4);
+  network.Weight("roi", {0}, {}).Weight("scales", {0}, {}).IntWeight("sizes", {1, 2, 6, 5});
+  network.Node("Resize", {"x", "roi", "scales", "sizes"}, {"y"}, AttributesOf(plain)).Output("y");
+  network.proto()
+      .mutable_graph()
+      ->mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_value(1);
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->batch(), "made free");
+  const Floats x = Noise(3 * 2 * 3 * 4, 5);
+  ExpectNear(plain.Resize({3, 6, 2}, {4, 5, 1.25}, x), RunModel(*model, {x})[0]);
+}
+
 TEST(Resize, AScaleOfAThirdTakesEveryThirdElement) {
   OnnxBuilder network(13);
   network.Input("x", {-1, 12}).Weight("scales", {2}, {1, 1.0f / 3});
