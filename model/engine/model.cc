@@ -14,6 +14,7 @@
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
 #include "model/graph/batch_symbol.h"
+#include "model/graph/drop_dead_branches.h"
 #include "model/graph/drop_no_ops.h"
 #include "model/graph/fold_constants.h"
 #include "model/graph/free_batch.h"
@@ -59,8 +60,7 @@ bool OutputsAreRows(const Graph& graph, const Known& known) {
     if (const auto type = known.types.find(output.name); type != known.types.end()) {
       return !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
     }
-    const auto constant = known.constants.find(output.name);
-    return constant == known.constants.end() || !DependsOnBatch(constant->second);
+    return true;
   });
 }
 
@@ -131,6 +131,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   properties_ = graph.metadata;
   HALFWAVE_ASSIGN_OR_RETURN(metadata_, ParseMetadata(graph.metadata));
   NameFirstOutputs(graph);
+  DropDeadBranches(graph);
   DropNoOps(graph);
   HALFWAVE_ASSIGN_OR_RETURN(batch_, FoldAndFindBatch(graph));
   if (options.rewrite) RewriteGraph(graph);

@@ -22,14 +22,16 @@ bool InputsAreKnown(const NodeContext& context) {
   return context.inputs() > 0;
 }
 
-// The size of the batch may say which shape a value takes; it never becomes data.
+// Where a shape is expected the size of the batch may stand; as a number to compute with nobody knows it.
 absl::Status ExpectNoBatchAsData(const NodeContext& context) {
+  const std::string& op = context.node().op;
   for (size_t i = 0; i < context.inputs(); ++i) {
+    if (i == 1 && (op == "Reshape" || op == "Expand")) continue;
+    if ((i == 2 && op == "Slice") || (i == 3 && op == "Resize")) continue;
     const Constant* constant = context.FindConstant(i);
-    if (constant == nullptr || !DependsOnBatch(*constant)) continue;
-    const std::string& op = context.node().op;
-    const bool is_shape = (op == "Reshape" && i == 1) || (op == "Expand" && i == 1) || (op == "Slice" && i == 2);
-    if (!is_shape) return context.Unsupported(absl::StrCat("its input ", i, " depends on the size of the batch"));
+    if (constant != nullptr && DependsOnBatch(*constant)) {
+      return context.Unsupported("computes with the size of the batch");
+    }
   }
   return absl::OkStatus();
 }
@@ -75,6 +77,12 @@ absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate
       return context.Error(absl::StatusCode::kResourceExhausted,
                            absl::StrCat("what can be computed at load would take ", elements,
                                         " numbers up to here, at most ", max_elements, " are allowed"));
+    }
+  }
+  for (const GraphValue& output : graph.outputs) {
+    const auto found = values.find(output.name);
+    if (found != values.end() && DependsOnBatch(found->second)) {
+      return absl::UnimplementedError(absl::StrCat("output '", output.name, "' of the model is the size of the batch"));
     }
   }
   return known;

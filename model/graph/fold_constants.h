@@ -17,7 +17,7 @@ struct Known {
 };
 
 // Tells the one from the other. The size of an open batch goes through shape arithmetic as a symbol. The graph must be
-// sorted and stays as it is. Errors as InferShapes's; RESOURCE_EXHAUSTED if the constants found would take more than
+// sorted and stays as it is. Errors as InferShapes's; UNIMPLEMENTED if that size is computed with otherwise; RESOURCE_EXHAUSTED if the constants found would take more than
 // `max_elements` elements.
 absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate, int64_t max_elements);
 

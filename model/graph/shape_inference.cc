@@ -47,10 +47,12 @@ absl::Status ExpectNoStrings(const NodeContext& context) {
 }
 
 absl::Status NotSupported(const NodeContext& context) {
-  return context.Unsupported(absl::StrCat("this operator is not supported; supported are ",
-                                          absl::StrJoin(Operators(), ", ", [](std::string* out, const auto& rule) {
-                                            if (rule.op.substr(0, 9) != "halfwave.") out->append(rule.op);
-                                          })));
+  std::vector<std::string> supported;
+  for (const OperatorRule& rule : Operators()) {
+    if (rule.kind != OperatorKind::kInternal) supported.emplace_back(rule.op);
+  }
+  return context.Unsupported(
+      absl::StrCat("this operator is not supported; supported are ", absl::StrJoin(supported, ", ")));
 }
 
 }  // namespace

@@ -45,7 +45,6 @@ TEST(FoldIntegers, MultiplesOfTheBatchSurviveProductsAndQuotients) {
   EXPECT_EQ(Folded("Mul", {6}, {2 * kBatchSymbol}), (Ints{12 * kBatchSymbol}));
   EXPECT_EQ(Folded("Div", {12 * kBatchSymbol}, {4}), (Ints{3 * kBatchSymbol}));
   EXPECT_EQ(Folded("Div", {12 * kBatchSymbol}, {4 * kBatchSymbol}), (Ints{3}));
-  EXPECT_EQ(Folded("Concat", {kBatchSymbol}, {-1}), std::nullopt) << "it does not say along which axis";
 }
 
 TEST(FoldIntegers, WhatWouldNotBeAMultipleOfTheBatchIsNotFolded) {

@@ -94,7 +94,9 @@ double Scalar(const onnx::NodeProto& node, const std::vector<const Tensor*>& in,
 }
 
 Tensor Transpose(const onnx::NodeProto& node, const Tensor& x) {
-  const auto permutation = Integers(node, "perm", {});
+  std::vector<int64_t> reversed;
+  for (auto axis = static_cast<int64_t>(x.shape.size()) - 1; axis >= 0; --axis) reversed.push_back(axis);
+  const auto permutation = Integers(node, "perm", reversed);
   Shape shape;
   for (const int64_t axis : permutation) shape.push_back(x.shape.at(axis));
   return Gather(x, shape, [&](const Shape& index) {
