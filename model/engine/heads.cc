@@ -71,8 +71,8 @@ std::vector<std::string> ToStrings(const std::vector<int64_t>& numbers) {
 std::vector<std::string> LabelsOfZipMap(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     if (node.op != "ZipMap") continue;
-    const auto strings = GetAttribute(graph, node, "classlabels_strings", std::vector<std::string>());
-    if (strings.ok() && !strings->empty()) return *strings;
+    const auto strings = GetAttribute(graph, node, "classlabels_strings", Constant());
+    if (strings.ok() && !strings->strings.empty()) return strings->strings;
     const auto numbers = GetAttribute(graph, node, "classlabels_int64s", std::vector<int64_t>());
     if (numbers.ok()) return ToStrings(*numbers);
   }
