@@ -87,7 +87,9 @@ void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>&
   output.buffer = AddStep(std::move(layer), inputs, output.elements());
   const bool same_order = !inputs.empty() && output.shape == inputs[0].shape && node_->op != "Transpose";
   const bool dense = node_->op == "MatMul" || node_->op == kDense;
-  output.features_last = output.shape.size() > 2 && (dense || (same_order && inputs[0].features_last));
+  // What works on channels makes them the units, and counting relies on features lying last in memory.
+  const bool passed_on = same_order && inputs[0].features_last && !channels_last;
+  output.features_last = output.shape.size() > 2 && (dense || passed_on);
   Define(node_->outputs[index], std::move(output));
 }
 
@@ -96,7 +98,7 @@ Value Builder::EmitTemporary(std::unique_ptr<const Layer> layer, const std::vect
   Value value;
   value.shape = std::move(shape);
   value.channels_last = channels_last;
-  value.features_last = !inputs.empty() && inputs[0].features_last && inputs[0].shape == value.shape;
+  value.features_last = !channels_last && !inputs.empty() && inputs[0].features_last && inputs[0].shape == value.shape;
   value.buffer = AddStep(std::move(layer), inputs, value.elements());
   return value;
 }

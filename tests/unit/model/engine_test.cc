@@ -478,6 +478,18 @@ TEST(Model, AClipIsAnActivationIfItBeginsAtZero) {
   }
 }
 
+TEST(Model, UnitsAreChannelsAgainBehindAPool) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 2, 2}).Weight("w", {2, 2}, {1, 0, 0, 1}).Node("MatMul", {"x", "w"}, {"m"});
+  network.Node("MaxPool", {"m"}, {"p"}, {{"kernel_shape", Ints{1}}}).Node("Relu", {"p"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  Session session(*model, 1);
+  std::ranges::copy(std::vector<float>{1, 2, -3, -4}, session.input(0).begin());
+  session.Run(1);
+  EXPECT_EQ(session.activity().layers[0].active, (std::vector<uint32_t>{1, 0}));
+}
+
 TEST(Model, ItsActivationsAreDescribedInTheFilesTerms) {
   OnnxBuilder network = Maps();
   network.Node("Relu", {"maps"}, {"a"}, {{"name", std::string("first")}}).Node("Flatten", {"a"}, {"f"});

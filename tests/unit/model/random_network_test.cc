@@ -194,6 +194,7 @@ bool UnitsAreLast(const onnx::GraphProto& graph, const Tensors& values, const st
   for (const auto& node : graph.node()) {
     if (node.output(0) != name) continue;
     if (node.op_type() == "MatMul") return true;
+    if (node.op_type().find("Pool") != std::string::npos || node.op_type().find("Conv") == 0) return false;
     if (node.op_type() == "Transpose" &&
         !std::is_sorted(node.attribute(0).ints().begin(), node.attribute(0).ints().end())) {
       return false;

@@ -197,9 +197,10 @@ TEST(Rewriting, RandomNetworksComputeWhatTheyDid) {
     OnnxBuilder network = RandomNetwork(seed);
     const Graph graph = ExpectSameFunction(network, RewriteGraph, false, seed);
     for (const Rewrite& rewrite : graph.rewrites) ++rewrites[rewrite.pass];
+    for (const Node& node : graph.nodes) ++rewrites[node.op];
   }
-  for (const char* pass :
-       {"drop_dead_branches", "drop_no_ops", "fold_batch_norm", "fold_bias", "merge_relus", "relu_after_max_pool"}) {
+  for (const char* pass : {"drop_dead_branches", "drop_no_ops", "fold_batch_norm", "fold_bias", "merge_relus",
+                           "relu_after_max_pool", "halfwave.Dense", "halfwave.Observe"}) {
     std::cout << pass << " " << rewrites[pass] << "\n";
     EXPECT_GT(rewrites[pass], 0) << pass << " never came up";
   }
