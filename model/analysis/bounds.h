@@ -22,6 +22,7 @@ struct Bounds {
 
 // Interval arithmetic over the graph. The limits hold for what the engine computes in fp32 too, in whatever order it
 // adds: they are widened by a ten-thousandth of the magnitudes involved, save where the signs of all terms decide.
+// They do not hold behind a value that overflows: an infinity times zero is no number.
 class BoundsMap {
  public:
   explicit BoundsMap(const GraphView& view);

@@ -21,7 +21,7 @@ std::string List(const Units& units) {
   return absl::StrJoin(shown, ", ") + (units.size() > kShown ? ", ..." : "");
 }
 
-std::string Count(size_t count, int64_t of) { return absl::StrCat(count, " of ", of, count == 1 ? " unit" : " units"); }
+std::string Count(size_t count, int64_t of) { return absl::StrCat(count, " of ", of, " units"); }
 
 // Below or at which a rectifier gives zero. Of a Clip that is zero itself.
 double Threshold(const Node& rectifier) {

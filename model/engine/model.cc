@@ -13,7 +13,6 @@
 #include "model/engine/heads.h"
 #include "model/engine/lowering.h"
 #include "model/engine/proof.h"
-#include "model/graph/batch_symbol.h"
 #include "model/graph/drop_dead_branches.h"
 #include "model/graph/drop_no_ops.h"
 #include "model/graph/fold_constants.h"
@@ -57,10 +56,8 @@ absl::Status AppendSoftmax(Graph& graph, const std::string& scores, size_t rank)
 // Whether every output is a batch of rows, or the same whatever the batch.
 bool OutputsAreRows(const Graph& graph, const Known& known) {
   return std::all_of(graph.outputs.begin(), graph.outputs.end(), [&](const GraphValue& output) {
-    if (const auto type = known.types.find(output.name); type != known.types.end()) {
-      return !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
-    }
-    return true;
+    const auto type = known.types.find(output.name);
+    return type == known.types.end() || !BatchAxis(type->second.shape) || type->second.shape[0] == kBatch;
   });
 }
 
