@@ -13,8 +13,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kWidening = 1e-4;         // of magnitudes, for rounding
-constexpr int64_t kMaxChannels = 1 << 22;  // more get one pair for all
-constexpr double kMaxWork = 2e9;           // weights looked at; behind them everything is possible
+constexpr int64_t kMaxChannels = 1 << 20;  // more get one pair for all
+constexpr size_t kMaxKept = 1 << 23;       // limits of all values together; behind them, too
+constexpr double kMaxWork = 2e9;           // weights and limits looked at; behind them everything is possible
 
 struct Interval {
   double low = -kInfinity;
@@ -76,8 +77,11 @@ class Propagation {
   void Run() {
     for (const Node* node : view_.nodes()) {
       if (node->outputs.empty()) continue;
-      Bounds result = Compute(*node);
+      Bounds result = work_ > kMaxWork ? Uniform({}) : Compute(*node);
       if (result.low.empty()) result = Uniform({});
+      if (kept_ + result.size() > kMaxKept) result = Uniform(Hull(result));
+      kept_ += result.size();
+      work_ += static_cast<double>(result.size());
       bounds_[node->outputs[0]] = std::move(result);
     }
   }
@@ -343,6 +347,7 @@ class Propagation {
   const GraphView& view_;
   std::unordered_map<std::string, Bounds>& bounds_;
   double work_ = 0;
+  size_t kept_ = 0;
 };
 
 }  // namespace

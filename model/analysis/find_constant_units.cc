@@ -147,9 +147,13 @@ void FindAlike(const LinearNode& linear, const Fingerprints& fingerprints, const
 }
 
 void FindUnitsOfLayers(const GraphView& view, const BoundsMap& bounds, Findings& findings) {
+  constexpr double kMaxWeights = 2e9;  // many nodes may share the same
+  double weights = 0;
   for (const Node* node : view.nodes()) {
     const auto linear = AsLinear(view, *node);
     if (!linear || linear->inputs * linear->taps == 0) continue;
+    weights += static_cast<double>(linear->weights->floats.size());
+    if (weights > kMaxWeights) return;
     const Fingerprints fingerprints(view, *linear);
     Units zero;
     for (int64_t unit = 0; unit < linear->units; ++unit) {

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "model/analysis/bounds.h"
 #include "model/analysis/finding.h"
@@ -16,7 +18,7 @@ bool CanVanish(const Node& node) {
 
 Findings FindRiskyArithmetic(const GraphView& view) {
   Findings findings;
-  const BoundsMap bounds(view);
+  std::optional<BoundsMap> bounds;  // made when a division asks
   for (const Node* node : view.nodes()) {
     if (!HasInput(*node, 0)) continue;
     const Node* first = view.Source(node->inputs[0]);
@@ -31,7 +33,8 @@ Findings FindRiskyArithmetic(const GraphView& view) {
     const Node* divisor = view.Source(node->inputs[1]);
     if (divisor == nullptr || !CanVanish(*divisor)) continue;
     bool zero = false;
-    const Bounds& range = bounds.Of(node->inputs[1]);
+    if (!bounds) bounds.emplace(view);
+    const Bounds& range = bounds->Of(node->inputs[1]);
     for (size_t i = 0; i < range.size(); ++i) zero = zero || (range.low[i] <= 0 && range.high[i] >= 0);
     if (!zero) continue;
     findings.push_back({"division-by-zero", Level::kNote, node->name,

@@ -66,6 +66,14 @@ TEST(Findings, TheGraphStaysAsItWas) {
   EXPECT_EQ(graph.inputs[0].shape, (Shape{1, 3}));
 }
 
+TEST(Findings, WhereRowsAreNotKeptApartTheGraphIsTakenForOneRow) {
+  Graph graph = Dense({{"ReduceSum", {"x", "axes"}, {"s"}}, Gemm("s", "a"), {"Relu", {"a"}, {"y"}}});
+  graph.constants["axes"] = Integers({0});
+  EXPECT_THAT(Ids(graph), Contains("relu-output @ Relu y"));
+  FindProblems(graph);
+  EXPECT_EQ(graph.inputs[0].shape, (Shape{kBatch, 3}));
+}
+
 TEST(Findings, AReluOfASoftmaxIsAMixUp) {
   const Graph graph = Dense(
       {Gemm("x", "a"), {"Softmax", {"a"}, {"s"}}, {"Relu", {"s"}, {"r"}}, Gemm("r", "l"), {"Softmax", {"l"}, {"y"}}});

@@ -63,12 +63,17 @@ TEST(InspectText, OfTheBuiltInModelIsAsTheGoldenFileHasIt) {
       << "if this is meant: halfwave-model inspect model/zoo/digits_cnn.onnx > tests/golden/inspect_digits_cnn.txt";
 }
 
-TEST(InspectText, CannotDriveTheTerminalWithNamesFromTheFile) {
-  OnnxBuilder model(13);
-  model.Input("x", {-1, 2}).Node("Relu", {"x"}, {"y"}, {{"name", std::string("evil\033[2J")}}).Output("y");
-  const TemporaryFile file(model.Bytes());
-  const Printed printed = RunOn({.file = file.path()});
-  EXPECT_THAT(printed.out + printed.err, Not(HasSubstr("\033")));
+TEST(InspectText, CannotDriveTheTerminalWithTextFromTheFile) {
+  const std::string evil = "evil\033[2J";
+  for (const std::string& input : {std::string("x"), evil}) {  // such an input is refused
+    OnnxBuilder model(13);
+    model.Input(input, {-1, 2}).Node("Relu", {input}, {"y"}).Output("y");
+    model.proto().set_producer_name(evil);
+    const TemporaryFile file(model.Bytes());
+    const Printed printed = RunOn({.file = file.path()});
+    EXPECT_THAT(printed.out, HasSubstr("evil?[2J"));
+    EXPECT_THAT(printed.out + printed.err, Not(HasSubstr("\033")));
+  }
 }
 
 TEST(InspectText, OfAFileThatCannotBeServedSaysWhatIsInIt) {
