@@ -54,8 +54,7 @@ absl::Status Options::Validate() const {
   HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 40));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-model-bytes", max_model_bytes, 1024, int64_t{1} << 40));
   if (!(max_macs_per_row >= 1 && max_macs_per_row <= 1e15)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--max-macs-per-row is ", max_macs_per_row, ", expected 1 to 1e15"));
+    return absl::InvalidArgumentError(absl::StrCat("--max-macs-per-row is ", max_macs_per_row, ", expected 1 to 1e15"));
   }
   return CheckRange("drain-seconds", drain_seconds, 0, 86400);
 }

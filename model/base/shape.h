@@ -1,5 +1,5 @@
-// Tensor shapes. A dimension that grows with the batch is written as a negative number: -1 is the batch itself (kBatch),
-// -4 is four times the batch. All others are sizes. At most one dimension of a shape is negative.
+// Tensor shapes. A dimension that grows with the batch is written as a negative number: -1 is the batch itself
+// (kBatch), -4 is four times the batch. All others are sizes. At most one dimension of a shape is negative.
 #pragma once
 
 #include <cstdint>

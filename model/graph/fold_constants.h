@@ -17,8 +17,8 @@ struct Known {
 };
 
 // Tells the one from the other. The size of an open batch goes through shape arithmetic as a symbol. The graph must be
-// sorted and stays as it is. Errors as InferShapes's; UNIMPLEMENTED if that size is computed with otherwise; RESOURCE_EXHAUSTED if the constants found would take more than
-// `max_elements` elements.
+// sorted and stays as it is. Errors as InferShapes's; UNIMPLEMENTED if that size is computed with otherwise;
+// RESOURCE_EXHAUSTED if the constants found would take more than `max_elements` elements.
 absl::StatusOr<Known> FindConstants(const Graph& graph, const Evaluate& evaluate, int64_t max_elements);
 
 // Puts such values among the graph's constants and removes the nodes that computed them.

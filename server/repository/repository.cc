@@ -62,9 +62,9 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
                                  const RepositoryOptions& options, Metrics& metrics) {
   const absl::Time start = absl::Now();
   const auto load = [&]() -> absl::StatusOr<std::shared_ptr<ModelVersion>> {
-    HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file, path.empty() ? ParseOnnx(BuiltinModelBytes()) : ReadOnnxFile(path, options.reader));
-    absl::StatusOr<std::shared_ptr<const Model>> model =
-        Model::Create(std::move(file.graph), options.model);
+    HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file,
+                              path.empty() ? ParseOnnx(BuiltinModelBytes()) : ReadOnnxFile(path, options.reader));
+    absl::StatusOr<std::shared_ptr<const Model>> model = Model::Create(std::move(file.graph), options.model);
     if (!model.ok()) {
       return absl::Status(model.status().code(), absl::StrCat(path.string(), ": ", model.status().message()));
     }
