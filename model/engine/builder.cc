@@ -1,6 +1,8 @@
 #include "model/engine/builder.h"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -143,11 +145,32 @@ void Builder::AliasStrings(const Value& indices, const Constant* strings) {
   Alias(named);
 }
 
+// Layers keep weights in their own order, each its own copy, and some a map of their output: many small nodes of a
+// small file could ask for all memory there is.
+absl::Status Builder::ChargeForPreparation() {
+  constexpr int64_t kFree = int64_t{1} << 26;
+  constexpr std::string_view kKeepMaps[] = {
+      "BatchNormalization", "DepthToSpace", "Gather", "GatherElements", "GatherND", "Pad", "Resize",
+      "SpaceToDepth",       "Tile",         "Trilu",  "Upsample"};
+  for (const std::string& input : node_->inputs) {
+    const auto constant = graph_.constants.find(input);
+    if (constant != graph_.constants.end()) prepared_ += RowElements(constant->second.shape);
+  }
+  if (std::find(std::begin(kKeepMaps), std::end(kKeepMaps), node_->op) != std::end(kKeepMaps)) {
+    prepared_ += 2 * RowElements(OutputShape());
+  }
+  if (prepared_ <= kFree + 4 * in_file_) return absl::OkStatus();
+  return context().Error(absl::StatusCode::kResourceExhausted,
+                         absl::StrCat("with all before it keeps ", prepared_, " numbers for the arithmetic of ",
+                                      in_file_, " weights, which many nodes share; export the weights once for each"));
+}
+
 absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
   for (const Node& node : graph_.nodes) {
     for (const std::string& input : node.inputs) ++reads_[input];
   }
   for (const GraphValue& output : graph_.outputs) ++reads_[output.name];
+  for (const auto& [name, constant] : graph_.constants) in_file_ += RowElements(constant.shape);
   for (const GraphValue& input : graph_.inputs) {
     Value value;
     value.shape = RowShape(input.shape);
@@ -159,6 +182,7 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
   for (const Node& node : graph_.nodes) {
     node_ = &node;
     const std::string name = OperatorName(node);
+    HALFWAVE_RETURN_IF_ERROR(ChargeForPreparation());
     HALFWAVE_RETURN_IF_ERROR(table.at(name)(*this));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (!OutputIsUsed(i) || values_.contains(node.outputs[i])) continue;

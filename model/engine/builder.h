@@ -82,6 +82,7 @@ class Builder {
   size_t AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
   Value FillWith(const Constant& constant);
   void Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed);
+  absl::Status ChargeForPreparation();
   void Define(const std::string& name, Value value);
   int64_t next_step() const { return static_cast<int64_t>(plan_.steps.size()); }
   void TakeOutputs();
@@ -89,6 +90,8 @@ class Builder {
   const Graph& graph_;
   const TypeMap& types_;
   const Node* node_ = nullptr;
+  int64_t in_file_ = 0;   // elements of all constants
+  int64_t prepared_ = 0;  // elements of what layers keep for themselves, so far
   Plan plan_;
   std::map<std::string, Value> values_;
   std::map<std::string, int64_t> reads_;  // by value: how often nodes and the model's outputs read it

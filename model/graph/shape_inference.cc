@@ -13,7 +13,7 @@
 namespace halfwave {
 namespace {
 
-constexpr int64_t kMaxRowElements = int64_t{1} << 31;
+constexpr int64_t kMaxRowElements = int64_t{1} << 26;
 constexpr size_t kMaxRank = 16;
 constexpr size_t kAnyNumber = std::numeric_limits<size_t>::max();
 

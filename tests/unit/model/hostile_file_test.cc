@@ -291,6 +291,17 @@ TEST(HostileFile, AnOutputThatNoOperatorHas) {
   EXPECT_TRUE(LoadModel(left_out.Bytes()).ok());
 }
 
+// Each layer keeps its own copy of a weight: 1 MB in the file would become 1.5 GB.
+TEST(HostileFile, OneWeightThatManyNodesShare) {
+  OnnxBuilder network;
+  network.Input("v0", {-1, 512}).Weight("w", {512, 512}, std::vector<float>(512 * 512, 0.001f));
+  for (int i = 0; i < 1500; ++i) {
+    network.Node("MatMul", {"v" + std::to_string(i), "w"}, {"v" + std::to_string(i + 1)});
+  }
+  network.Output("v1500");
+  EXPECT_EQ(LoadModel(network.Bytes()).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
 TEST(HostileFile, AnInputThatIsOnlyNamedAndNeverFixed) {
   OnnxBuilder network;
   network.Input("x", {-1, 4}).Node("Relu", {""}, {"y"}).Output("y");
