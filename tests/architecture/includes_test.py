@@ -11,7 +11,8 @@ import sys
 MAY_USE = {
     "model/base": [],
     "model/tensor": ["model/base"],
-    "model/kernels": ["model/base", "model/tensor"],
+    "model/kernels/isa": [],
+    "model/kernels": ["model/base", "model/tensor", "model/kernels/isa"],
     "model/layers": ["model/base", "model/tensor", "model/kernels"],
     "model/graph": ["model/base"],
     "model/onnx": ["model/base", "model/graph"],
@@ -34,7 +35,7 @@ MAY_USE = {
 
 # Libraries that only certain folders may see.
 ONLY_IN = {
-    "Eigen/": ["model/kernels"],
+    "Eigen/": ["model/kernels", "model/kernels/isa"],
     "onnx/": ["model/onnx"],
     "prometheus/": ["server/metrics"],
     "spdlog/": ["server/log"],

@@ -1,0 +1,197 @@
+// Fully connected layers. Weights lie in panels of up to kPanelPackets registers of outputs: the bias, then one line
+// per input. One layout serves all paths: a tile of rows reads a few neighbouring registers of each line, a row alone
+// the whole line, and a row with many zeros only the lines of its other inputs.
+#pragma once
+
+#include "model/kernels/isa/epilogue.inc.h"
+
+namespace halfwave::kernels {
+namespace {
+
+// Eight chains of additions keep both multipliers busy (latency 4).
+constexpr int kPanelPackets = 8;
+constexpr int64_t kPanel = kPanelPackets * kLanes;
+
+// Sums of a tile, and the packets of a tile of so many rows.
+constexpr int kSums = kRegisters >= 32 ? 24 : 12;
+constexpr int kMaxTileRows = kSums / 2;
+constexpr int TilePackets(int rows) { return kSums / rows < kPanelPackets ? kSums / rows : kPanelPackets; }
+
+// Lines of weights that a block of a panel has, so that it stays in the second-level cache while all rows pass by.
+constexpr int64_t kBlockLines = 384;
+constexpr int64_t kBlockRows = 240;
+
+struct Tile {
+  const DenseCall* call;
+  int64_t row;           // the first
+  int64_t unit;          // the first
+  int64_t columns;       // to be stored; the tile's packets may hold more
+  const float* weights;  // of the tile's first packet, at line `k`
+  const float* bias;     // where the sums begin; null: at what y holds
+  int64_t line;          // floats from line to line
+  int64_t k, depth;      // the lines to add
+  bool last;             // no more lines follow
+};
+
+inline Packet LoadPart(const float* p, int64_t width) {
+  if (width >= kLanes) return Load(p);
+  alignas(64) float part[kLanes] = {};
+  for (int64_t i = 0; i < width; ++i) part[i] = p[i];
+  return LoadAligned(part);
+}
+
+inline void StorePart(float* p, int64_t width, const Packet& value) {
+  if (width >= kLanes) return Store(p, value);
+  alignas(64) float part[kLanes];
+  Store(part, value);
+  for (int64_t i = 0; i < width; ++i) p[i] = part[i];
+}
+
+template <int kRows, int kPackets>
+void RunTile(const Tile& tile) {
+  const DenseCall& call = *tile.call;
+  Packet sums[kRows][kPackets];
+  float* y = call.y + tile.row * call.y_stride + tile.unit;
+  for (int j = 0; j < kPackets; ++j) {
+    for (int r = 0; r < kRows; ++r) {
+      sums[r][j] = tile.bias != nullptr ? LoadAligned(tile.bias + j * kLanes)
+                                        : LoadPart(y + r * call.y_stride + j * kLanes, tile.columns - j * kLanes);
+    }
+  }
+  const float* x = call.x + tile.row * call.x_stride + tile.k;
+  const float* weights = tile.weights;
+  const int64_t stride = call.x_stride, line = tile.line;
+  for (int64_t k = 0; k < tile.depth; ++k) {
+    Packet w[kPackets];
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Packet value = Broadcast(x[r * stride + k]);
+#pragma GCC unroll 8
+      for (int j = 0; j < kPackets; ++j) sums[r][j] = MultiplyAdd(value, w[j], sums[r][j]);
+    }
+    weights += line;
+  }
+  if (tile.last) return Finish(call, tile.row, tile.unit, tile.columns, sums);
+  for (int j = 0; j < kPackets; ++j) {
+    for (int r = 0; r < kRows; ++r)
+      StorePart(y + r * call.y_stride + j * kLanes, tile.columns - j * kLanes, sums[r][j]);
+  }
+}
+
+using TileFunction = void (*)(const Tile&);
+
+template <int kRows, int kPackets>
+constexpr TileFunction TileOrNone() {
+  if constexpr (kPackets <= TilePackets(kRows)) return RunTile<kRows, kPackets>;
+  return nullptr;
+}
+
+template <int kRows>
+struct TileRow {
+  TileFunction by_packets[kPanelPackets + 1] = {nullptr,
+                                                TileOrNone<kRows, 1>(),
+                                                TileOrNone<kRows, 2>(),
+                                                TileOrNone<kRows, 3>(),
+                                                TileOrNone<kRows, 4>(),
+                                                TileOrNone<kRows, 5>(),
+                                                TileOrNone<kRows, 6>(),
+                                                TileOrNone<kRows, 7>(),
+                                                TileOrNone<kRows, 8>()};
+};
+
+template <int kRows>
+constexpr TileFunction FindTile(int packets) {
+  return TileRow<kRows>().by_packets[packets];
+}
+
+struct TileTable {
+  TileFunction functions[kMaxTileRows + 1][kPanelPackets + 1];
+};
+
+template <int kRows>
+constexpr void FillTiles(TileTable& table) {
+  for (int packets = 0; packets <= kPanelPackets; ++packets) table.functions[kRows][packets] = FindTile<kRows>(packets);
+  if constexpr (kRows > 1) FillTiles<kRows - 1>(table);
+}
+
+constexpr TileTable MakeTiles() {
+  TileTable table = {};
+  FillTiles<kMaxTileRows>(table);
+  return table;
+}
+
+constexpr TileTable kTiles = MakeTiles();
+
+// Where the panel that begins with unit `first` lies, and the floats of one of its lines.
+inline const float* PanelOf(const DenseCall& call, int64_t first) { return call.packed + (call.in + 1) * first; }
+inline int64_t LineOf(const DenseCall& call, int64_t first) {
+  const int64_t rest = RoundUp(call.out, kLanes) - first;
+  return rest < kPanel ? rest : kPanel;
+}
+
+// Adds lines [k, k + depth) of one panel to `rows` rows, in tiles as equal as possible.
+inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows, int64_t first_unit, int64_t k,
+                          int64_t depth) {
+  const int64_t line = LineOf(call, first_unit);
+  const float* panel = PanelOf(call, first_unit);
+  Tile tile;
+  tile.call = &call;
+  tile.line = line;
+  tile.k = k;
+  tile.depth = depth;
+  tile.last = k + depth == call.in;
+  tile.row = first_row;
+  const int packets = static_cast<int>(line / kLanes);
+  for (int64_t row_tiles = (rows + kMaxTileRows - 1) / kMaxTileRows; row_tiles > 0; --row_tiles) {
+    const int tile_rows = static_cast<int>((first_row + rows - tile.row + row_tiles - 1) / row_tiles);
+    int packet = 0;
+    for (int parts = (packets + TilePackets(tile_rows) - 1) / TilePackets(tile_rows); parts > 0; --parts) {
+      const int tile_packets = (packets - packet + parts - 1) / parts;
+      tile.unit = first_unit + packet * kLanes;
+      tile.columns = call.out - tile.unit < tile_packets * kLanes ? call.out - tile.unit : tile_packets * kLanes;
+      tile.bias = k == 0 ? panel + packet * kLanes : nullptr;
+      tile.weights = panel + (1 + k) * line + packet * kLanes;
+      kTiles.functions[tile_rows][tile_packets](tile);
+      packet += tile_packets;
+    }
+    tile.row += tile_rows;
+  }
+}
+
+inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+  int64_t k = 0;
+  do {
+    const int64_t depth = rows == 1 || call.in - k < kBlockLines + kBlockLines / 2 ? call.in - k : kBlockLines;
+    for (int64_t unit = 0; unit < call.out; unit += kPanel) RunPanelBlock(call, first_row, rows, unit, k, depth);
+    k += depth;
+  } while (k < call.in);
+}
+
+void RunDense(const DenseCall* call) {
+  for (int64_t row = 0; row < call->rows; row += kBlockRows) {
+    RunDenseRows(*call, row, call->rows - row < kBlockRows ? call->rows - row : kBlockRows);
+  }
+}
+
+int64_t DensePackedElements(int64_t in, int64_t out) { return (in + 1) * RoundUp(out, kLanes); }
+
+void PackDense(int64_t in, int64_t out, const float* weights, const float* bias, float* packed) {
+  const int64_t padded = RoundUp(out, kLanes);
+  for (int64_t unit = 0; unit < padded; unit += kPanel) {
+    const int64_t line = padded - unit < kPanel ? padded - unit : kPanel;
+    const int64_t used = out - unit < line ? out - unit : line;
+    for (int64_t k = -1; k < in; ++k) {
+      const float* source = k < 0 ? bias + unit : weights + k * out + unit;
+      for (int64_t i = 0; i < used; ++i) packed[i] = source[i];
+      for (int64_t i = used; i < line; ++i) packed[i] = 0;
+      packed += line;
+    }
+  }
+}
+
+int64_t DenseScratchElements(int64_t) { return 0; }
+
+}  // namespace
+}  // namespace halfwave::kernels

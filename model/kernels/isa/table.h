@@ -1,0 +1,58 @@
+// What every instruction set offers, and the plain types its functions take. This header and those it includes are all
+// that the units compiled per instruction set share with the rest of the program: no inline function, no constructor.
+#pragma once
+
+#include <cstdint>
+
+namespace halfwave::kernels {
+
+// An activation cheap enough to be applied before an output is stored. A NaN stays one.
+enum class ActivationKind : int32_t {
+  kNone,
+  kRelu,       // x < 0 ? 0 : x
+  kLeakyRelu,  // x < 0 ? a x : x
+  kClip,       // x < a ? a : x > b ? b : x, where a <= b
+};
+
+struct Activation {
+  ActivationKind kind;
+  float a, b;
+};
+
+// Where units are counted; `active` null: not at all.
+struct UnitCounts {
+  uint32_t* active;     // per unit: 1 is added for each row on which it was above zero before the activation
+  uint64_t* zeros;      // the outputs that are exactly zero are added
+  const uint8_t* skip;  // if not null: a byte per row; rows whose byte is not zero are left out
+};
+
+// activation(x W + bias), see DenseKernels.
+struct DenseCall {
+  int64_t rows, in, out;
+  const float* x;  // [rows, in], rows x_stride floats apart
+  int64_t x_stride;
+  const float* packed;  // by `pack`, from weights of the same in and out
+  float* y;             // [rows, out], rows y_stride floats apart; overlaps nothing
+  int64_t y_stride;
+  float* scratch;  // scratch_elements(in) floats, uninitialised, on a cache line
+  Activation activation;
+  UnitCounts counts;
+};
+
+// Fully connected layers, in the order of summation that ORDER.md fixes.
+struct DenseKernels {
+  // Floats that weights [in, out] and their bias take, packed; the memory has to be on a cache line.
+  int64_t (*packed_elements)(int64_t in, int64_t out);
+  // weights: [in, out] row-major. bias: [out].
+  void (*pack)(int64_t in, int64_t out, const float* weights, const float* bias, float* packed);
+  int64_t (*scratch_elements)(int64_t in);
+  void (*run)(const DenseCall* call);
+};
+
+// The kernels of one instruction set.
+struct KernelTable {
+  const char* name;
+  DenseKernels dense;
+};
+
+}  // namespace halfwave::kernels

@@ -1,0 +1,13 @@
+// Compiled once per instruction set, each time with another name for Eigen's namespace and for the table, which is all
+// that it exports.
+#include "model/kernels/isa/dense.inc.h"
+
+namespace halfwave::kernels {
+
+extern const KernelTable HALFWAVE_ISA_TABLE;
+const KernelTable HALFWAVE_ISA_TABLE = {
+    HALFWAVE_ISA_NAME,
+    {DensePackedElements, PackDense, DenseScratchElements, RunDense},
+};
+
+}  // namespace halfwave::kernels

@@ -1,0 +1,247 @@
+// The dense layers of each instruction set that this machine has, against the plain reference: at sizes around the
+// tiles, with everything an epilogue does, and bit for bit at any batch size.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "model/kernels/isa.h"
+#include "model/tensor/aligned_buffer.h"
+#include "tests/support/run_model.h"
+
+namespace halfwave {
+namespace {
+
+using kernels::Activation;
+using kernels::ActivationKind;
+using kernels::DenseCall;
+using kernels::KernelTable;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+std::vector<uint32_t> Bits(const std::vector<float>& values) {
+  std::vector<uint32_t> bits;
+  for (const float value : values) bits.push_back(std::isnan(value) ? 0x7fc00000u : std::bit_cast<uint32_t>(value));
+  return bits;
+}
+
+// One layer, packed for one instruction set.
+class PackedDense {
+ public:
+  PackedDense(const KernelTable& table, int64_t in, int64_t out, const std::vector<float>& weights,
+              const std::vector<float>& bias)
+      : table_(table),
+        in_(in),
+        out_(out),
+        packed_(table.dense.packed_elements(in, out)),
+        scratch_(table.dense.scratch_elements(in)) {
+    table.dense.pack(in, out, weights.data(), bias.data(), packed_.data());
+  }
+
+  struct Result {
+    std::vector<float> y;
+    std::vector<uint32_t> active;
+    uint64_t zeros = 0;
+  };
+
+  // y has `gap` more columns than outputs, which must stay what they were.
+  Result Run(const std::vector<float>& x, Activation activation = {}, const std::vector<uint8_t>& skip = {},
+             int64_t gap = 0) {
+    const int64_t rows = static_cast<int64_t>(x.size()) / in_;
+    std::vector<float> wide(rows * (out_ + gap) + 1, 42.0f);
+    Result result;
+    result.active.resize(out_);
+    DenseCall call = {};
+    call.rows = rows, call.in = in_, call.out = out_;
+    call.x = x.data(), call.x_stride = in_;
+    call.packed = packed_.data();
+    call.y = wide.data(), call.y_stride = out_ + gap;
+    call.scratch = scratch_.data();
+    call.activation = activation;
+    call.counts = {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()};
+    table_.dense.run(&call);
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < out_ + gap; ++i) {
+        const float value = wide[row * (out_ + gap) + i];
+        if (i < out_) {
+          result.y.push_back(value);
+        } else {
+          EXPECT_EQ(value, 42.0f) << "wrote behind row " << row;
+        }
+      }
+    }
+    EXPECT_EQ(wide.back(), 42.0f) << "wrote behind the last row";
+    return result;
+  }
+
+ private:
+  const KernelTable& table_;
+  int64_t in_, out_;
+  AlignedBuffer packed_, scratch_;
+};
+
+// Noise of which about `share` is exactly zero, some of it negative.
+std::vector<float> SparseNoise(int64_t count, unsigned seed, double share) {
+  std::vector<float> values = Noise(count, seed);
+  std::mt19937 random(seed);
+  for (float& value : values) {
+    if (random() < share * 4294967296.0) value = random() % 2 == 0 ? 0.0f : -0.0f;
+  }
+  return values;
+}
+
+class DenseIsa : public ::testing::TestWithParam<const KernelTable*> {
+ protected:
+  void SetUp() override {
+    for (const kernels::Isa& isa : kernels::Isas()) {
+      if (isa.table == GetParam() && !isa.available) GTEST_SKIP() << "SKIPPED: no " << isa.table->name << " here";
+    }
+    fused_ = std::string_view(GetParam()->name) != "x86-64-v2";
+  }
+
+  // The same chain of fused operations has the same bits; without them, it is close.
+  void ExpectAsReference(const std::vector<float>& got, const std::vector<float>& want) const {
+    if (fused_) {
+      EXPECT_EQ(Bits(got), Bits(want));
+      return;
+    }
+    ASSERT_EQ(got.size(), want.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i]))) continue;
+      EXPECT_NEAR(got[i], want[i], 1e-5 * std::max(10.0f, std::abs(want[i])));
+    }
+  }
+
+  bool fused_ = true;
+};
+
+const KernelTable& Reference() { return *kernels::Isas().back().table; }
+
+TEST_P(DenseIsa, ComputesWhatThePlainReferenceDoes) {
+  for (const int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25, 239, 241}) {
+    for (const int64_t in : {1, 2, 7, 64, 383, 384, 577, 1153}) {
+      for (const int64_t out : {1, 3, 8, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 259}) {
+        if (rows * in * out > 4'000'000) continue;
+        const auto w = Noise(in * out, 2), bias = Noise(out, 3);
+        const auto x = SparseNoise(rows * in, 1, rows % 2 == 0 ? 0.0 : 0.8);
+        const auto got = PackedDense(*GetParam(), in, out, w, bias).Run(x, {}, {}, 5);
+        const auto want = PackedDense(Reference(), in, out, w, bias).Run(x);
+        SCOPED_TRACE(testing::Message() << rows << " rows, " << in << " to " << out);
+        ExpectAsReference(got.y, want.y);
+        if (fused_) {
+          EXPECT_EQ(got.active, want.active);
+          EXPECT_EQ(got.zeros, want.zeros);
+        }
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(DenseIsa, AppliesEachActivationAndCountsTheRowsThatAreNotSkipped) {
+  const Activation activations[] = {{ActivationKind::kNone, 0, 0},
+                                    {ActivationKind::kRelu, 0, 0},
+                                    {ActivationKind::kLeakyRelu, 0.25f, 0},
+                                    {ActivationKind::kClip, 0, 0.5f},
+                                    {ActivationKind::kClip, -0.25f, 0.5f}};
+  for (const Activation& activation : activations) {
+    for (const int64_t rows : {1, 2, 5, 9, 20}) {
+      for (const int64_t out : {1, 10, 16, 67, 300}) {
+        const int64_t in = 40;
+        // Whole numbers: some sums are zero, and they are the same with and without fused operations.
+        auto x = Noise(rows * in, 4, -2, 2), w = Noise(in * out, 5, -2, 2), bias = Noise(out, 6, -2, 2);
+        for (auto* values : {&x, &w, &bias}) {
+          for (float& value : *values) value = std::trunc(value);
+        }
+        x[0] = kNan;
+        if (rows > 1) x[in] = kInfinity;
+        std::vector<uint8_t> skip(rows);
+        for (int64_t row = 0; row < rows; ++row) skip[row] = row % 3 == 1 ? 1 : 0;
+        for (const std::vector<uint8_t>& skipped : {skip, {}}) {
+          const auto got = PackedDense(*GetParam(), in, out, w, bias).Run(x, activation, skipped, 1);
+          const auto want = PackedDense(Reference(), in, out, w, bias).Run(x, activation, skipped);
+          SCOPED_TRACE(testing::Message() << rows << " rows to " << out << " with activation "
+                                          << static_cast<int>(activation.kind) << ", " << skipped.size() << " marks");
+          EXPECT_EQ(Bits(got.y), Bits(want.y));
+          EXPECT_EQ(got.active, want.active);
+          EXPECT_EQ(got.zeros, want.zeros);
+        }
+      }
+    }
+  }
+}
+
+// The promise itself: ORDER.md.
+TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchAtEveryPosition) {
+  for (const int64_t in : {5, 130, 800}) {
+    for (const int64_t out : {10, 70, 140}) {
+      PackedDense layer(*GetParam(), in, out, Noise(in * out, 2), Noise(out, 3));
+      for (const double zeros : {0.0, 0.5, 0.95}) {
+        const auto row = SparseNoise(in, 7, zeros);
+        const auto alone = Bits(layer.Run(row).y);
+        for (int64_t rows = 1; rows <= 130; ++rows) {
+          const int64_t position = (rows * 5 + 3) % rows;
+          // The others are dense in one batch and sparse in the next, so that each path meets the row.
+          auto x = SparseNoise(rows * in, static_cast<unsigned>(rows), rows % 3 == 0 ? 0.97 : 0.1);
+          for (const int64_t at : {int64_t{0}, position, rows - 1})
+            std::copy(row.begin(), row.end(), x.begin() + at * in);
+          const auto y = layer.Run(x).y;
+          for (const int64_t at : {int64_t{0}, position, rows - 1}) {
+            ASSERT_EQ(Bits({y.begin() + at * out, y.begin() + (at + 1) * out}), alone)
+                << in << " to " << out << ", row " << at << " of " << rows;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(DenseIsa, ZerosOfEitherSignDenormalsAndInfinitiesGoWhereTheReferenceSends) {
+  const float special[] = {0.0f, -0.0f, 1e-40f, -1e-40f,   1e-30f,     -1e-30f, 1,
+                           -1,   3e38f, -3e38f, kInfinity, -kInfinity, kNan};
+  for (const int64_t rows : {1, 2, 3, 4, 6, 8, 13}) {
+    for (const double zeros : {0.1, 0.9}) {
+      const int64_t in = 70, out = 75;
+      auto x = SparseNoise(rows * in, 8, zeros), w = Noise(in * out, 9), bias = Noise(out, 10);
+      std::mt19937 random(11);
+      for (int64_t i = 0; i < rows * in; ++i) {
+        if (x[i] != 0 && random() % 8 == 0) x[i] = special[random() % (rows % 2 == 0 ? 8 : std::size(special))];
+      }
+      for (float& value : w) {
+        if (random() % 4 == 0) value = special[random() % 8];
+      }
+      for (float& value : bias) value = special[random() % 6];
+      const auto got = PackedDense(*GetParam(), in, out, w, bias).Run(x);
+      const auto want = PackedDense(Reference(), in, out, w, bias).Run(x);
+      ExpectAsReference(got.y, want.y);
+    }
+  }
+}
+
+TEST_P(DenseIsa, AnOutputOfMinusZeroIsNeverSeen) {
+  const std::vector<float> w = {-1, 1}, bias = {-0.0f};
+  PackedDense layer(*GetParam(), 2, 1, w, bias);
+  for (const auto& x : {std::vector<float>{0, 0}, {-0.0f, 0}, {0, -0.0f}, {1, 1}}) {
+    EXPECT_EQ(Bits(layer.Run(x).y), Bits({0.0f}));
+  }
+}
+
+std::vector<const KernelTable*> Tables() {
+  std::vector<const KernelTable*> tables;
+  for (const kernels::Isa& isa : kernels::Isas()) tables.push_back(isa.table);
+  return tables;
+}
+
+INSTANTIATE_TEST_SUITE_P(, DenseIsa, ::testing::ValuesIn(Tables()), [](const auto& info) {
+  std::string name = info.param->name;
+  for (char& letter : name) letter = letter == '-' ? '_' : letter;
+  return name;
+});
+
+}  // namespace
+}  // namespace halfwave
