@@ -62,7 +62,7 @@ Value Builder::ToLayout(const Value& value, bool channels_last) {
   return result;
 }
 
-size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, int64_t output_elements) {
+size_t Builder::AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, int64_t output_elements) {
   Step step;
   for (const Value& input : inputs) {
     step.inputs.push_back(input.buffer);
@@ -80,8 +80,7 @@ size_t Builder::AddStep(std::unique_ptr<const Layer> layer, const std::vector<Va
   return plan_.steps.back().output;
 }
 
-void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last,
-                   size_t index) {
+void Builder::Emit(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, bool channels_last, size_t index) {
   Value output;
   output.shape = OutputShape(index);
   output.type = OutputType(index);
@@ -95,7 +94,7 @@ void Builder::Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>&
   Define(node_->outputs[index], std::move(output));
 }
 
-Value Builder::EmitTemporary(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, Shape shape,
+Value Builder::EmitTemporary(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, Shape shape,
                              bool channels_last) {
   Value value;
   value.shape = std::move(shape);
@@ -105,16 +104,39 @@ Value Builder::EmitTemporary(std::unique_ptr<const Layer> layer, const std::vect
   return value;
 }
 
+RowLayout Builder::UnitLayout(const Value& value) {
+  const RowLayout layout = value.layout();
+  if (!value.features_last) return layout;
+  return {1, value.shape.back(), layout.elements() / value.shape.back(), true};
+}
+
 void Builder::Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed) {
-  RowLayout layout = input.layout();
-  if (input.features_last) layout = {1, input.shape.back(), layout.elements() / input.shape.back(), true};
+  const RowLayout layout = UnitLayout(input);
   plan_.steps.back().activation = {plan_.activations.size(), layout, only_observed};
   plan_.activations.push_back({node_->name, op, family, layout.channels, layout.elements(), input.shape.size() > 2});
 }
 
-void Builder::EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family) {
+void Builder::EmitActivation(std::unique_ptr<Layer> layer, const Value& input, ActivationFamily family) {
   Emit(std::move(layer), {input}, input.channels_last);
   if (IsCounted(*node_)) Count(input, node_->op, family, false);
+}
+
+bool Builder::FuseActivation(const kernels::Activation& activation, const Value& input,
+                             std::optional<ActivationFamily> family) {
+  // Whoever read the value before, be it as another shape or to count it, has a step behind the one that computes it.
+  if (plan_.steps.empty() || plan_.steps.back().output != input.buffer || pending_reads_[input.buffer] != 0)
+    return false;
+  const bool counted = family && IsCounted(*node_);
+  const RowLayout layout = UnitLayout(input);
+  if (plan_.steps.back().activation || !plan_.steps.back().layer->Fuse(activation, counted ? &layout : nullptr)) {
+    return false;
+  }
+  if (counted) {
+    Count(input, node_->op, *family, false);
+    plan_.steps.back().activation->fused = true;
+  }
+  Alias(input);
+  return true;
 }
 
 void Builder::Observe(const Value& input, const std::string& op, ActivationFamily family) {

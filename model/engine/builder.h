@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,11 +65,15 @@ class Builder {
   Value ToLayout(const Value& value, bool channels_last);
 
   // Adds a step that computes the node's output `index` from values just taken.
-  void Emit(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, bool channels_last, size_t index = 0);
+  void Emit(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, bool channels_last, size_t index = 0);
   // The same for an activation, which is counted unless the node says otherwise.
-  void EmitActivation(std::unique_ptr<const Layer> layer, const Value& input, ActivationFamily family);
+  void EmitActivation(std::unique_ptr<Layer> layer, const Value& input, ActivationFamily family);
+  // Instead of EmitActivation (of a family, if it may be counted) or Emit: makes the node part of the step that
+  // computes `input`, if nothing else reads that and its layer can. False, and nothing happens, if not.
+  bool FuseActivation(const kernels::Activation& activation, const Value& input,
+                      std::optional<ActivationFamily> family);
   // A step between, whose result only this node sees: rows of `shape`, row-major unless said otherwise.
-  Value EmitTemporary(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, Shape shape,
+  Value EmitTemporary(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, Shape shape,
                       bool channels_last = false);
   // Counts on the input as if an activation of that kind stood here; the output is the input.
   void Observe(const Value& input, const std::string& op, ActivationFamily family);
@@ -79,10 +84,11 @@ class Builder {
 
  private:
   size_t NewBuffer(int64_t elements, int64_t first_step);
-  size_t AddStep(std::unique_ptr<const Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
+  size_t AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
   Value FillWith(const Constant& constant);
   void Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed);
   absl::Status ChargeForPreparation();
+  static RowLayout UnitLayout(const Value& value);
   void Define(const std::string& name, Value value);
   int64_t next_step() const { return static_cast<int64_t>(plan_.steps.size()); }
   void TakeOutputs();

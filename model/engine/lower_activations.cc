@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +13,11 @@
 namespace halfwave {
 namespace {
 
-absl::Status LowerActivation(Builder& builder, ActivationFamily family, Elementwise::Function function) {
+// `fused` says how the activation reads as the end of another step, if it can.
+absl::Status LowerActivation(Builder& builder, ActivationFamily family, Elementwise::Function function,
+                             std::optional<kernels::Activation> fused = std::nullopt) {
   const Value input = builder.Take(0);
+  if (fused && builder.FuseActivation(*fused, input, family)) return absl::OkStatus();
   builder.EmitActivation(std::make_unique<Elementwise>(input.elements(), std::move(function)), input, family);
   return absl::OkStatus();
 }
@@ -31,13 +36,16 @@ absl::StatusOr<float> ClipBound(Builder& builder, size_t input, const char* name
 }  // namespace
 
 absl::Status LowerRelu(Builder& builder) {
-  return LowerActivation(builder, ActivationFamily::kRectifier, kernels::Relu);
+  return LowerActivation(builder, ActivationFamily::kRectifier, kernels::Relu,
+                         kernels::Activation{kernels::ActivationKind::kRelu, 0, 0});
 }
 
 absl::Status LowerLeakyRelu(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const float alpha, builder.Attribute<float>("alpha", 0.01f));
-  return LowerActivation(builder, ActivationFamily::kLeaky,
-                         [=](int64_t count, const float* x, float* y) { kernels::LeakyRelu(count, alpha, x, y); });
+  return LowerActivation(
+      builder, ActivationFamily::kLeaky,
+      [=](int64_t count, const float* x, float* y) { kernels::LeakyRelu(count, alpha, x, y); },
+      kernels::Activation{kernels::ActivationKind::kLeakyRelu, alpha, 0});
 }
 
 absl::Status LowerElu(Builder& builder) {
@@ -133,9 +141,12 @@ absl::Status LowerClip(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const float low, ClipBound(builder, 1, "min", -kLimit));
   HALFWAVE_ASSIGN_OR_RETURN(const float high, ClipBound(builder, 2, "max", kLimit));
   auto clip = [=](int64_t count, const float* x, float* y) { kernels::Clip(count, low, high, x, y); };
-  if (low == 0 && IsFloat(builder.OutputType()))
-    return LowerActivation(builder, ActivationFamily::kRectifier, clip);  // ReLU6 and its kin
+  const kernels::Activation fused = {kernels::ActivationKind::kClip, std::min(low, high), high};
+  if (low == 0 && IsFloat(builder.OutputType())) {  // ReLU6 and its kin
+    return LowerActivation(builder, ActivationFamily::kRectifier, clip, fused);
+  }
   const Value input = builder.Take(0);
+  if (builder.FuseActivation(fused, input, std::nullopt)) return absl::OkStatus();
   builder.Emit(std::make_unique<Elementwise>(input.elements(), clip), {input}, input.channels_last);
   return absl::OkStatus();
 }

@@ -37,7 +37,7 @@ int64_t Elements(const Einsum& einsum, const Labels& labels) {
 
 // Steps through a tensor of dimensions `from` in the order of `to`; a label that comes up twice in `from` steps along
 // the diagonal.
-std::unique_ptr<const Layer> Reorder(const Einsum& einsum, const Labels& from, const Labels& to) {
+std::unique_ptr<Layer> Reorder(const Einsum& einsum, const Labels& from, const Labels& to) {
   const std::vector<int64_t> strides = RowMajorStrides(SizesOf(einsum, from));
   std::vector<int64_t> steps;
   for (const int label : to) {
@@ -48,7 +48,7 @@ std::unique_ptr<const Layer> Reorder(const Einsum& einsum, const Labels& from, c
   return std::make_unique<StridedCopy>(Elements(einsum, from), SizesOf(einsum, to), std::move(steps), 0);
 }
 
-std::unique_ptr<const Layer> SumLast(const Einsum& einsum, const Labels& kept, const Labels& summed) {
+std::unique_ptr<Layer> SumLast(const Einsum& einsum, const Labels& kept, const Labels& summed) {
   std::vector<int64_t> axes(summed.size());
   std::iota(axes.begin(), axes.end(), static_cast<int64_t>(kept.size()));
   return std::make_unique<Reduce>(kernels::Reduction::kSum, SizesOf(einsum, Join(kept, summed)), axes);

@@ -79,7 +79,7 @@ Operand ToOperand(Builder& builder, const Term& term, const Shape& output, bool 
 }
 
 struct Combination {
-  std::unique_ptr<const Layer> layer;
+  std::unique_ptr<Layer> layer;
   std::vector<Value> inputs;
   bool channels_last;
 };

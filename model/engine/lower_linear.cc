@@ -43,7 +43,7 @@ absl::Status ExpectFinite(Builder& builder, const std::vector<float>& values) {
 }
 
 // a times b, where at most one is a constant.
-std::unique_ptr<const Layer> Multiply(Shape a, const Constant* constant_a, Shape b, const Constant* constant_b) {
+std::unique_ptr<Layer> Multiply(Shape a, const Constant* constant_a, Shape b, const Constant* constant_b) {
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
   const int64_t rows = a[a.size() - 2], depth = a.back(), columns = b.back();

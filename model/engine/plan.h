@@ -26,10 +26,11 @@ struct ActivationStep {
   size_t index = 0;  // into Plan::activations
   RowLayout layout;
   bool only_observed = false;  // the step computes nothing: the activation itself, a rectifier, stands elsewhere
+  bool fused = false;          // the step's layer computes what enters the activation as well, and counts by itself
 };
 
 struct Step {
-  std::unique_ptr<const Layer> layer;
+  std::unique_ptr<Layer> layer;
   std::vector<size_t> inputs;  // buffers
   size_t output = 0;           // buffer; may be inputs[0]
   std::optional<ActivationStep> activation;

@@ -59,7 +59,7 @@ void Session::Run(int64_t rows, std::span<const uint8_t> skip) {
 void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = BufferData(step.inputs[i]);
   float* output = BufferData(step.output);
-  const LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data()};
+  LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data()};
   if (!step.activation) return step.layer->Run(call);
 
   const RowLayout& layout = step.activation->layout;
@@ -68,6 +68,12 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   const bool from_zero = op == "Sigmoid" || op == "HardSigmoid";  // to 1; the others go from -1 to 1
   LayerCounts& counts = activity_.layers[step.activation->index];
   std::fill(counts.active.begin(), counts.active.end(), 0);
+  if (step.activation->fused) {
+    counts.zeros = 0;
+    const kernels::UnitCounts unit_counts = {counts.active.data(), &counts.zeros, skip};
+    call.counts = &unit_counts;
+    return step.layer->Run(call);
+  }
   kernels::CountActive(rows, layout.images, layout.channels, layout.positions, layout.channels_last, skip,
                        step_inputs_[0], seen_units_.data(), counts.active.data());
   if (step.activation->only_observed) {

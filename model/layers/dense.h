@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "model/layers/layer.h"
+#include "model/layers/packed_dense.h"
 
 namespace halfwave {
 
@@ -10,13 +11,17 @@ namespace halfwave {
 class Dense : public Layer {
  public:
   // weights: [in, out] row-major. bias: [out].
-  Dense(int64_t positions, int64_t in, int64_t out, std::vector<float> weights, std::vector<float> bias);
+  Dense(int64_t positions, int64_t in, int64_t out, const std::vector<float>& weights, const std::vector<float>& bias)
+      : positions_(positions), weights_(in, out, weights.data(), bias.data()) {}
   void Run(const LayerCall& call) const override;
+  int64_t ScratchElements(int64_t rows) const override { return weights_.ScratchElements(rows * positions_); }
+  // Counts only units that have one position.
+  bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
 
  private:
-  int64_t positions_, in_, out_;
-  std::vector<float> weights_;
-  std::vector<float> bias_;
+  int64_t positions_;
+  PackedDense weights_;
+  kernels::Activation activation_ = {};
 };
 
 }  // namespace halfwave

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <span>
 
+#include "model/kernels/isa/table.h"
+#include "model/tensor/layout.h"
+
 namespace halfwave {
 
 // One call's data. The inputs hold `rows` rows each, and so does the output once Run has returned.
@@ -12,6 +15,8 @@ struct LayerCall {
   std::span<const float* const> inputs;
   float* output;
   float* scratch;  // ScratchElements(rows) floats, uninitialised
+  // If not null, where a layer that an activation was fused into counts that activation's units.
+  const kernels::UnitCounts* counts = nullptr;
 };
 
 // Immutable once made: any number of threads may run it at once, each with memory of its own.
@@ -24,6 +29,13 @@ class Layer {
 
   // Floats of scratch memory a call with `rows` rows needs; never falls as rows grow.
   virtual int64_t ScratchElements([[maybe_unused]] int64_t rows) const { return 0; }
+
+  // Makes `activation` part of the layer. `counted` is how the units of its output lie if they are to be counted, in
+  // rows of LayerCall; null if they never are. False, and nothing changes, if the layer cannot. Before the first Run,
+  // at most once with success.
+  virtual bool Fuse([[maybe_unused]] const kernels::Activation& activation, [[maybe_unused]] const RowLayout* counted) {
+    return false;
+  }
 
   // Whether the output may be the memory of the first input.
   virtual bool WorksInPlace() const { return false; }

@@ -1,6 +1,8 @@
 // Uninitialised floats on a cache-line boundary. Pages that are never touched take no memory.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -14,7 +16,21 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t size)
-      : data_(static_cast<float*>(::operator new[](size * sizeof(float), std::align_val_t(kAlignment)))), size_(size) {}
+      : data_(static_cast<float*>(::operator new[](size * sizeof(float), std::align_val_t(kAlignment))),
+              Free{kAlignment}),
+        size_(size) {}
+
+  // For what is read over and over: large memory comes in large pages, where the system has them.
+  static AlignedBuffer InLargePages(size_t size) {
+    constexpr size_t kPage = size_t{1} << 21;
+    const size_t bytes = (size * sizeof(float) + kPage - 1) / kPage * kPage;
+    if (size * sizeof(float) < kPage) return AlignedBuffer(size);
+    AlignedBuffer buffer;
+    buffer.data_ = Memory(static_cast<float*>(::operator new[](bytes, std::align_val_t(kPage))), Free{kPage});
+    buffer.size_ = size;
+    madvise(buffer.data(), bytes, MADV_HUGEPAGE);
+    return buffer;
+  }
 
   float* data() { return data_.get(); }
   const float* data() const { return data_.get(); }
@@ -23,10 +39,12 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(float* data) const { ::operator delete[](data, std::align_val_t(kAlignment)); }
+    size_t alignment;
+    void operator()(float* data) const { ::operator delete[](data, std::align_val_t(alignment)); }
   };
+  using Memory = std::unique_ptr<float[], Free>;
 
-  std::unique_ptr<float[], Free> data_;
+  Memory data_{nullptr, Free{kAlignment}};
   size_t size_ = 0;
 };
 

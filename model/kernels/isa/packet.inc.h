@@ -50,6 +50,7 @@ inline void AddTo(uint32_t* p, const PacketOfInts& counts) {
   Eigen::internal::pstoreu(target, sum);
 }
 
+constexpr int64_t Max(int64_t a, int64_t b) { return a > b ? a : b; }
 constexpr int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 }  // namespace

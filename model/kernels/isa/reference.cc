@@ -27,7 +27,7 @@ void Pack(int64_t in, int64_t out, const float* weights, const float* bias, floa
   for (int64_t i = 0; i < in * out; ++i) packed[out + i] = weights[i];
 }
 
-int64_t ScratchElements(int64_t) { return 0; }
+int64_t ScratchElements(int64_t, int64_t) { return 0; }
 
 void Dense(const DenseCall* call) {
   const UnitCounts& counts = call->counts;

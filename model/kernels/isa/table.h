@@ -34,7 +34,7 @@ struct DenseCall {
   const float* packed;  // by `pack`, from weights of the same in and out
   float* y;             // [rows, out], rows y_stride floats apart; overlaps nothing
   int64_t y_stride;
-  float* scratch;  // scratch_elements(in) floats, uninitialised, on a cache line
+  float* scratch;  // scratch_elements(rows, in) floats, uninitialised, on a cache line
   Activation activation;
   UnitCounts counts;
 };
@@ -45,7 +45,8 @@ struct DenseKernels {
   int64_t (*packed_elements)(int64_t in, int64_t out);
   // weights: [in, out] row-major. bias: [out].
   void (*pack)(int64_t in, int64_t out, const float* weights, const float* bias, float* packed);
-  int64_t (*scratch_elements)(int64_t in);
+  // Of one call; never falls as rows grow.
+  int64_t (*scratch_elements)(int64_t rows, int64_t in);
   void (*run)(const DenseCall* call);
 };
 

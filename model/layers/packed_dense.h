@@ -1,0 +1,31 @@
+#pragma once
+
+#include "model/kernels/isa/table.h"
+#include "model/tensor/aligned_buffer.h"
+
+namespace halfwave {
+
+// Weights packed for the instruction set that was chosen when they were. Immutable.
+class PackedDense {
+ public:
+  // weights: [in, out] row-major. bias: [out].
+  PackedDense(int64_t in, int64_t out, const float* weights, const float* bias);
+
+  // y = activation(x W + bias), counted if `counts` is not null. x: [rows, in], rows x_stride floats apart; y: [rows,
+  // out], rows y_stride floats apart; they do not overlap. scratch: ScratchElements(rows) floats. Allocates nothing.
+  void Run(int64_t rows, const float* x, int64_t x_stride, const kernels::Activation& activation,
+           const kernels::UnitCounts* counts, float* y, int64_t y_stride, float* scratch) const;
+  int64_t ScratchElements(int64_t rows) const { return kernels_.scratch_elements(rows, in_); }
+
+  int64_t in() const { return in_; }
+  int64_t out() const { return out_; }
+  // Memory that the weights and the bias take.
+  size_t bytes() const { return packed_.size() * sizeof(float); }
+
+ private:
+  const kernels::DenseKernels& kernels_;
+  int64_t in_, out_;
+  AlignedBuffer packed_;
+};
+
+}  // namespace halfwave
