@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/kernels/isa.h"
 #include "server/log/log.h"
 #include "server/version.h"
 
@@ -40,6 +41,7 @@ RepositoryOptions ToRepositoryOptions(const Options& options) {
 App::~App() { Stop(); }
 
 absl::Status App::Start() {
+  metrics_.SetBuild(kernels::Kernels().name);
   HALFWAVE_ASSIGN_OR_RETURN(repository_, Repository::Load(ToRepositoryOptions(options_), metrics_));
   HALFWAVE_RETURN_IF_ERROR(StartGrpc());
   http_ = std::make_unique<HttpServer>(
@@ -47,8 +49,10 @@ absl::Status App::Start() {
   HALFWAVE_ASSIGN_OR_RETURN(const Address address, ParseAddress("http", options_.http));
   HALFWAVE_RETURN_IF_ERROR(http_->Start(address.host, address.port));
   SetReady(true);
-  LogInfo("ready",
-          {{"version", kVersion}, {"grpc_port", absl::StrCat(grpc_port_)}, {"http_port", absl::StrCat(http_->port())}});
+  LogInfo("ready", {{"version", kVersion},
+                    {"kernels", kernels::Kernels().name},
+                    {"grpc_port", absl::StrCat(grpc_port_)},
+                    {"http_port", absl::StrCat(http_->port())}});
   return absl::OkStatus();
 }
 

@@ -3,8 +3,10 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 
+#include "model/kernels/isa.h"
 #include "server/app.h"
 #include "server/log/log.h"
 #include "server/options.h"
@@ -17,6 +19,10 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  if (const absl::Status status = halfwave::kernels::SelectIsa(); !status.ok()) {
+    std::cerr << halfwave::kernels::kForceIsa << ": " << status.message() << "\n";
+    return 2;
+  }
   const halfwave::ParsedOptions parsed = halfwave::ParseOptions(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
 

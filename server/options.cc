@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/kernels/isa.h"
 #include "server/version.h"
 
 namespace halfwave {
@@ -114,7 +115,8 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   option("drain-seconds", options.drain_seconds, "The longest to finish accepted work after SIGTERM");
   app.set_config("--config", "", "A TOML file with any of these options")->envname("HALFWAVE_CONFIG")->take_last();
   app.allow_config_extras(CLI::config_extras_mode::error);
-  app.set_version_flag("--version", absl::StrCat("halfwave-server ", kVersion, " (", kCompiler, ")"));
+  app.set_version_flag("--version", absl::StrCat("halfwave-server ", kVersion, " (", kCompiler, ", kernels for ",
+                                                 kernels::Kernels().name, ")"));
   try {
     app.parse(WithEnvironment(app, argc, argv));
   } catch (const CLI::ParseError& error) {

@@ -202,11 +202,14 @@ Metrics::Metrics()
   for (const char* code : {"INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}) {
     families_->requests.Add({{"method", "ModelInfer"}, {"code", code}});
   }
-  families_->build_info.Add({{"version", kVersion}, {"compiler", kCompiler}}).Set(1);
   SetReady(false);
 }
 
 Metrics::~Metrics() = default;
+
+void Metrics::SetBuild(const std::string& instruction_set) {
+  families_->build_info.Add({{"version", kVersion}, {"compiler", kCompiler}, {"isa", instruction_set}}).Set(1);
+}
 
 void Metrics::ObserveRequest(Method method, absl::StatusCode code, absl::Duration duration) {
   RequestHandles handles;

@@ -74,6 +74,8 @@ class Metrics {
   ModelMetrics* AddModel(ModelReport report);
 
   void SetReady(bool ready);
+  // Publishes what this program was built from, and the instruction set its kernels use. To be called once.
+  void SetBuild(const std::string& instruction_set);
 
   // Everything, in the text exposition format 0.0.4.
   std::string Serialize() const;

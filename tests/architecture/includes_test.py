@@ -28,7 +28,7 @@ MAY_USE = {
     "server/repository": ["model/base", "model/engine", "model/onnx", "model/activity", "model/zoo",
                           "server/batching", "server/metrics", "server/log"],
     "server/rpc": ["proto", "model/base", "model/graph", "server/repository", "server/metrics", "server/log", "server/version.h"],
-    "server": ["model/base", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
+    "server": ["model/base", "model/kernels", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
                "server/version.h"],
     "client": ["proto"],
 }

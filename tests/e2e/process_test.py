@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The server as a process: exit codes, messages, signals."""
+import os
 import pathlib
 import shutil
 import socket
@@ -17,10 +18,11 @@ from server_process import BIN, ROOT, Server, halfwave  # noqa: E402
 ZOO = ROOT / "model/zoo"
 
 
-def run_server(*arguments):
+def run_server(*arguments, env=None):
     """A start that is expected to fail; its exit code and log."""
     command = [str(BIN / "halfwave-server"), "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **(env or {})})
     return done.returncode, done.stderr
 
 
@@ -113,6 +115,17 @@ class Process(unittest.TestCase):
 
     def test_a_mistyped_option_exits_with_two(self):
         self.assertEqual(run_server("--modle", "x")[0], 2)
+
+    def test_an_instruction_set_that_is_not_there_exits_with_two_and_names_those_that_are(self):
+        code, log = run_server(env={"HALFWAVE_FORCE_ISA": "x86-64-v9"})
+        self.assertEqual(code, 2)
+        self.assertIn("x86-64-v9", log)
+        self.assertIn("reference", log)
+
+    def test_the_kernels_in_use_are_told_and_can_be_forced(self):
+        with Server(env={"HALFWAVE_FORCE_ISA": "reference"}) as server:
+            self.assertTrue(any("kernels=reference" in line for line in server.log), server.log)
+            self.assertIn("97", halfwave("predict", ZOO / "pictures/digit_7.png", "--server", server.grpc))
 
     def test_environment_and_file_set_options(self):
         config = self.file("halfwave.toml", b"activity-window = 123\n")

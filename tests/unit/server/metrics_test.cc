@@ -33,6 +33,7 @@ ActivitySnapshot SnapshotOf(uint64_t samples, uint64_t window) {
 
 std::string Scrape(uint64_t samples, uint64_t window) {
   Metrics metrics;
+  metrics.SetBuild("x86-64-v3");
   ModelMetrics* model = metrics.AddModel({.model = "m",
                                           .version = "1",
                                           .sha256 = "hash",
