@@ -213,6 +213,7 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
     }
   }
   TakeOutputs();
+  CutIntoBlocks(plan_);
   PlaceBuffers(plan_);
   return std::move(plan_);
 }

@@ -4,6 +4,7 @@
 #include "model/engine/operators.h"
 #include "model/graph/window.h"
 #include "model/layers/conv.h"
+#include "model/layers/image_conv.h"
 #include "model/layers/pool.h"
 
 namespace halfwave {
@@ -47,9 +48,14 @@ absl::Status LowerConv(Builder& builder) {
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(builder.context(), std::span(input.shape).subspan(2),
                                                                std::span(weights->shape).subspan(2)));
-  builder.Emit(std::make_unique<Conv>(ToKernelWindow(window, input.shape), group, weights->shape[0], weights->floats,
-                                      std::move(bias), input.shape[0]),
-               {input}, true);
+  const kernels::Window kernel_window = ToKernelWindow(window, input.shape);
+  const int64_t images = input.shape[0], out = weights->shape[0];
+  if (ImageConv::Supports(kernel_window, group, out)) {
+    builder.Emit(std::make_unique<ImageConv>(kernel_window, group, out, weights->floats, bias, images), {input}, true);
+  } else {
+    builder.Emit(std::make_unique<Conv>(kernel_window, group, out, weights->floats, std::move(bias), images), {input},
+                 true);
+  }
   return absl::OkStatus();
 }
 

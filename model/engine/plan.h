@@ -36,8 +36,16 @@ struct Step {
   std::optional<ActivationStep> activation;
 };
 
+// Steps [begin, end) that are run one after the other for at most `rows` rows at a time, so that what passes between
+// them stays in the cache.
+struct Block {
+  size_t begin = 0, end = 0;
+  int64_t rows = 0;
+};
+
 struct Plan {
   std::vector<Step> steps;
+  std::vector<Block> blocks;  // all steps, in order
   std::vector<Buffer> buffers;
   std::vector<size_t> inputs;                            // buffers, in the order of the model's inputs
   std::vector<size_t> outputs;                           // buffers, in the order of the model's outputs; row-major
@@ -46,8 +54,16 @@ struct Plan {
   int64_t elements_per_row = 0;  // of a session's memory
 };
 
+// Fills `blocks`: few rows at a time where rows are large, many where layers prefer it.
+void CutIntoBlocks(Plan& plan);
+
+// Whether the buffer is written before the block, or read after it; if not, its rows begin anew each time.
+inline bool Crosses(const Buffer& buffer, const Block& block) {
+  return buffer.first_step < static_cast<int64_t>(block.begin) || buffer.last_step >= static_cast<int64_t>(block.end);
+}
+
 // Gives every buffer its offset: buffers whose steps overlap get disjoint memory, each on a cache line for any number
-// of rows. First fit, largest first. Sets elements_per_row.
+// of rows; one that crosses a block, from its beginning to its end. First fit, largest first. Sets elements_per_row.
 void PlaceBuffers(Plan& plan);
 
 }  // namespace halfwave

@@ -53,12 +53,31 @@ void Session::Run(int64_t rows, std::span<const uint8_t> skip) {
   activity_.samples_not_counted = static_cast<uint64_t>(
       skip.empty() ? 0 : std::count_if(skip.begin(), skip.begin() + rows, [](uint8_t byte) { return byte != 0; }));
   activity_.samples = static_cast<uint64_t>(rows) - activity_.samples_not_counted;
-  for (const Step& step : model_->plan().steps) RunStep(step, rows, skip.empty() ? nullptr : skip.data());
+  for (LayerCounts& counts : activity_.layers) {
+    std::fill(counts.active.begin(), counts.active.end(), 0);
+    counts.zeros = counts.saturated = 0;
+  }
+  const Plan& plan = model_->plan();
+  for (const Block& block : plan.blocks) {
+    // In parts as equal as possible.
+    int64_t first = 0;
+    for (int64_t parts = (rows + block.rows - 1) / block.rows; parts > 0; --parts) {
+      const int64_t count = (rows - first + parts - 1) / parts;
+      const uint8_t* skipped = skip.empty() ? nullptr : skip.data() + first;
+      for (size_t i = block.begin; i < block.end; ++i) RunStep(plan.steps[i], block, first, count, skipped);
+      first += count;
+    }
+  }
 }
 
-void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
-  for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = BufferData(step.inputs[i]);
-  float* output = BufferData(step.output);
+float* Session::RowsIn(size_t index, const Block& block, int64_t first) {
+  const Buffer& buffer = model_->plan().buffers[index];
+  return BufferData(index) + (Crosses(buffer, block) ? first * buffer.elements : 0);
+}
+
+void Session::RunStep(const Step& step, const Block& block, int64_t first, int64_t rows, const uint8_t* skip) {
+  for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = RowsIn(step.inputs[i], block, first);
+  float* output = RowsIn(step.output, block, first);
   LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data()};
   if (!step.activation) return step.layer->Run(call);
 
@@ -67,9 +86,7 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   const std::string& op = model_->activations()[step.activation->index].op;
   const bool from_zero = op == "Sigmoid" || op == "HardSigmoid";  // to 1; the others go from -1 to 1
   LayerCounts& counts = activity_.layers[step.activation->index];
-  std::fill(counts.active.begin(), counts.active.end(), 0);
   if (step.activation->fused) {
-    counts.zeros = 0;
     const kernels::UnitCounts unit_counts = {counts.active.data(), &counts.zeros, skip};
     call.counts = &unit_counts;
     return step.layer->Run(call);
@@ -77,15 +94,15 @@ void Session::RunStep(const Step& step, int64_t rows, const uint8_t* skip) {
   kernels::CountActive(rows, layout.images, layout.channels, layout.positions, layout.channels_last, skip,
                        step_inputs_[0], seen_units_.data(), counts.active.data());
   if (step.activation->only_observed) {
-    counts.zeros = kernels::CountNotPositive(rows, layout.elements(), skip, step_inputs_[0]);
+    counts.zeros += kernels::CountNotPositive(rows, layout.elements(), skip, step_inputs_[0]);
     return;
   }
   step.layer->Run(call);
-  counts.zeros = kernels::CountZeros(rows, layout.elements(), skip, output);
+  counts.zeros += kernels::CountZeros(rows, layout.elements(), skip, output);
   if (family == ActivationFamily::kSaturating) {
     const float low = from_zero ? (1 - kSaturation) / 2 : -kSaturation;
     const float high = from_zero ? (1 + kSaturation) / 2 : kSaturation;
-    counts.saturated = kernels::CountOutside(rows, layout.elements(), low, high, skip, output);
+    counts.saturated += kernels::CountOutside(rows, layout.elements(), low, high, skip, output);
   }
 }
 

@@ -37,7 +37,9 @@ class Session {
 
  private:
   float* BufferData(size_t buffer) { return memory_.data() + model_->plan().buffers[buffer].offset * max_rows_; }
-  void RunStep(const Step& step, int64_t rows, const uint8_t* skip);
+  // The rows of `buffer` that begin with row `first`, for a step of the block.
+  float* RowsIn(size_t buffer, const Block& block, int64_t first);
+  void RunStep(const Step& step, const Block& block, int64_t first, int64_t rows, const uint8_t* skip);
 
   std::shared_ptr<const Model> model_;
   int64_t max_rows_;

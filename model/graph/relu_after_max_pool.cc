@@ -35,13 +35,17 @@ void ReluAfterMaxPool(Graph& graph) {
   nodes.reserve(graph.nodes.size());
   std::unordered_map<std::string, size_t> relus;  // by their output, where nobody but one node reads it
   std::unordered_set<size_t> moved_on;
+  std::unordered_set<std::string> sums;  // outputs of convolutions that nobody but one node reads
   for (Node& node : graph.nodes) {
     const bool is_pool = node.op == "MaxPool" && HasInput(node, 0) && uses.HasOneOutput(node);
     const auto relu = is_pool && EveryWindowSeesData(node) ? relus.find(node.inputs[0]) : relus.end();
     nodes.push_back(std::move(node));
     if (relu == relus.end()) {
       const Node& last = nodes.back();
-      const bool may_move = last.op == "Relu" && HasInput(last, 0) && last.outputs.size() == 1;
+      const bool read_once = last.outputs.size() == 1 && uses.Reads(last.outputs[0]) == 1;
+      if (last.op == "Conv" && read_once && !uses.IsModelOutput(last.outputs[0])) sums.insert(last.outputs[0]);
+      const bool may_move =
+          last.op == "Relu" && HasInput(last, 0) && last.outputs.size() == 1 && !sums.contains(last.inputs[0]);
       if (may_move && uses.Reads(last.outputs[0]) == 1 && !uses.IsModelOutput(last.outputs[0])) {
         relus.emplace(last.outputs[0], nodes.size() - 1);
       }

@@ -15,6 +15,7 @@ class Dense : public Layer {
       : positions_(positions), weights_(in, out, weights.data(), bias.data()) {}
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override { return weights_.ScratchElements(rows * positions_); }
+  int64_t PreferredRows() const override { return weights_.bytes() < (size_t{1} << 17) ? 1 : 512; }
   // Counts only units that have one position.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
 

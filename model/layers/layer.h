@@ -37,6 +37,9 @@ class Layer {
     return false;
   }
 
+  // How many rows a call should have so that reading the weights does not take longer than computing with them.
+  virtual int64_t PreferredRows() const { return 1; }
+
   // Whether the output may be the memory of the first input.
   virtual bool WorksInPlace() const { return false; }
 };

@@ -1,7 +1,9 @@
 // Pooling over channels-last images [depth, height, width, channels]. A row holds `images` of them, one after another.
 #pragma once
 
+#include "model/kernels/isa.h"
 #include "model/kernels/window.h"
+#include "model/layers/image_shape.h"
 #include "model/layers/layer.h"
 
 namespace halfwave {
@@ -10,7 +12,10 @@ class MaxPool : public Layer {
  public:
   explicit MaxPool(const kernels::Window& window, int64_t images = 1) : window_(window), images_(images) {}
   void Run(const LayerCall& call) const override {
-    kernels::MaxPool(window_, call.rows * images_, call.inputs[0], call.output);
+    if (!IsImage(window_)) return kernels::MaxPool(window_, call.rows * images_, call.inputs[0], call.output);
+    const kernels::ConvShape shape = ToConvShape(window_, window_.channels);
+    const kernels::ConvCall pool = {&shape, call.rows, images_, call.inputs[0], nullptr, call.output, nullptr, {}, {}};
+    kernels::Kernels().image.max_pool(&pool);
   }
 
  private:

@@ -1,24 +1,11 @@
 // The plain kernels at the end of the list: any processor runs them, and the others are compared with them.
 #include <cmath>
 
+#include "model/kernels/isa/reference_image.h"
 #include "model/kernels/isa/tables.h"
 
 namespace halfwave::kernels {
 namespace {
-
-float Activate(const Activation& activation, float x) {
-  switch (activation.kind) {
-    case ActivationKind::kNone:
-      return x;
-    case ActivationKind::kRelu:
-      return x < 0 ? 0 : x;
-    case ActivationKind::kLeakyRelu:
-      return x < 0 ? activation.a * x : x;
-    case ActivationKind::kClip:
-      return x < activation.a ? activation.a : x > activation.b ? activation.b : x;
-  }
-  return x;
-}
 
 int64_t PackedElements(int64_t in, int64_t out) { return (in + 1) * out; }
 
@@ -39,7 +26,7 @@ void Dense(const DenseCall* call) {
         sum = std::fma(call->x[row * call->x_stride + k], call->packed[(1 + k) * call->out + unit], sum);
       }
       sum += 0.0f;
-      const float out = Activate(call->activation, sum);
+      const float out = ReferenceActivate(call->activation, sum);
       call->y[row * call->y_stride + unit] = out;
       if (!counted) continue;
       counts.active[unit] += sum > 0 ? 1 : 0;
@@ -50,6 +37,12 @@ void Dense(const DenseCall* call) {
 
 }  // namespace
 
-const KernelTable kReferenceKernels = {"reference", {PackedElements, Pack, ScratchElements, Dense}};
+const KernelTable kReferenceKernels = {
+    "reference",
+    {PackedElements, Pack, ScratchElements, Dense},
+    {{ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
+     {ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
+     {ReferenceDepthwisePackedElements, ReferenceDepthwisePack, ReferenceConvScratchElements, ReferenceDepthwise},
+     ReferenceMaxPool}};
 
 }  // namespace halfwave::kernels

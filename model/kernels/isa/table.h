@@ -4,27 +4,10 @@
 
 #include <cstdint>
 
+#include "model/kernels/isa/activation.h"
+#include "model/kernels/isa/conv_table.h"
+
 namespace halfwave::kernels {
-
-// An activation cheap enough to be applied before an output is stored. A NaN stays one.
-enum class ActivationKind : int32_t {
-  kNone,
-  kRelu,       // x < 0 ? 0 : x
-  kLeakyRelu,  // x < 0 ? a x : x
-  kClip,       // x < a ? a : x > b ? b : x, where a <= b
-};
-
-struct Activation {
-  ActivationKind kind;
-  float a, b;
-};
-
-// Where units are counted; `active` null: not at all.
-struct UnitCounts {
-  uint32_t* active;     // per unit: 1 is added for each row on which it was above zero before the activation
-  uint64_t* zeros;      // the outputs that are exactly zero are added
-  const uint8_t* skip;  // if not null: a byte per row; rows whose byte is not zero are left out
-};
 
 // activation(x W + bias), see DenseKernels.
 struct DenseCall {
@@ -54,6 +37,7 @@ struct DenseKernels {
 struct KernelTable {
   const char* name;
   DenseKernels dense;
+  ImageKernels image;
 };
 
 }  // namespace halfwave::kernels

@@ -1,6 +1,8 @@
 // Compiled once per instruction set, each time with another name for Eigen's namespace and for the table, which is all
 // that it exports.
 #include "model/kernels/isa/dense.inc.h"
+#include "model/kernels/isa/depthwise.inc.h"
+#include "model/kernels/isa/winograd.inc.h"
 
 namespace halfwave::kernels {
 
@@ -8,6 +10,10 @@ extern const KernelTable HALFWAVE_ISA_TABLE;
 const KernelTable HALFWAVE_ISA_TABLE = {
     HALFWAVE_ISA_NAME,
     {DensePackedElements, PackDense, DenseScratchElements, RunDense},
+    {{DirectPackedElements, PackDirect, DirectScratchElements, RunDirect},
+     {WinogradPackedElements, PackWinograd, WinogradScratchElements, RunWinograd},
+     {DepthwisePackedElements, PackDepthwise, DepthwiseScratchElements, RunDepthwise},
+     RunMaxPool},
 };
 
 }  // namespace halfwave::kernels

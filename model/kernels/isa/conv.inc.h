@@ -1,0 +1,406 @@
+// Convolutions as sums over what a window sees, without writing that down first: in a padded copy of the image, lines
+// of a window lie in one piece, and neighbouring windows a constant distance apart.
+#pragma once
+
+#include "model/kernels/isa/epilogue.inc.h"
+
+namespace halfwave::kernels {
+namespace {
+
+// Tiles of kRows output positions by kPackets registers of channels; the sums and one line of weights stay in
+// registers.
+constexpr int kTileSums = kRegisters >= 32 ? 24 : 12;
+constexpr int kMaxTilePackets = 4;
+constexpr int MaxTileRows(int packets) { return packets == 1 ? (kRegisters >= 32 ? 16 : 8) : kTileSums / packets; }
+
+// What a tile sums up: `lines` by `steps` pieces of `depth` floats, which the weights follow one after the other.
+struct Sum {
+  int64_t lines, line_stride;  // strides in floats of x
+  int64_t steps, step_stride;
+  int64_t depth;
+  int64_t row_stride;  // from one output position to the next
+};
+
+template <int kRows, int kPackets>
+[[gnu::always_inline]] inline void AddProducts(const Sum& sum, const float* x, const float* weights,
+                                               Packet (&sums)[kRows][kPackets]) {
+  const int64_t stride = sum.row_stride;
+  for (int64_t line = 0; line < sum.lines; ++line) {
+    for (int64_t step = 0; step < sum.steps; ++step) {
+      const float* p = x + line * sum.line_stride + step * sum.step_stride;
+      // Every third row has a pointer of its own, the others are reached by a scaled index: there are too few registers
+      // for a pointer per row.
+      const float* p3 = p + 3 * stride;
+      const float* p6 = p + 6 * stride;
+      const float* p9 = p + 9 * stride;
+      const float* p12 = p + 12 * stride;
+      const float* p15 = p + 15 * stride;
+      for (int64_t k = 0; k < sum.depth; ++k) {
+        Packet w[kPackets];
+#pragma GCC unroll 4
+        for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const float* q = r < 3 ? p : r < 6 ? p3 : r < 9 ? p6 : r < 12 ? p9 : r < 15 ? p12 : p15;
+          const Packet value = Broadcast(q[r % 3 * stride]);
+#pragma GCC unroll 4
+          for (int j = 0; j < kPackets; ++j) sums[r][j] = MultiplyAdd(value, w[j], sums[r][j]);
+        }
+        weights += kPackets * kLanes;
+        ++p, ++p3, ++p6, ++p9, ++p12, ++p15;
+      }
+    }
+  }
+}
+
+// a where the two are equal or one is NaN.
+inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pmax(a, b); }
+// Whole numbers, as many as a packet holds: the compiler's own vectors, as Eigen has no minimum of these.
+using Counts [[gnu::vector_size(sizeof(Packet))]] = int32_t;
+
+// Adds 1 where x, which is not below zero and not -0, is not zero.
+inline Counts CountNotZero(const Counts& count, const Packet& x) {
+  const Counts bits = (Counts)x;
+  const Counts one = (Counts){} + 1;
+  return count + (bits < one ? bits : one);
+}
+
+inline uint64_t TotalOf(const Counts& counts) {
+  uint64_t total = 0;
+  for (int i = 0; i < kLanes; ++i) total += static_cast<uint64_t>(counts[i]);
+  return total;
+}
+
+// What happens to finished sums of one row (of the batch).
+struct Finisher {
+  Activation activation;
+  bool counted;
+  float* largest;    // per channel, of the values before the activation that are above zero; else zero
+  Counts not_zeros;  // of the outputs of whole tiles,
+  uint64_t outputs;  // which are so many
+  uint64_t zeros;    // of the others
+};
+
+inline Packet ActivateAny(const Activation& activation, const Packet& x) {
+  const Packet a = Broadcast(activation.a), b = Broadcast(activation.b);
+  switch (activation.kind) {
+    case ActivationKind::kNone:
+      return x;
+    case ActivationKind::kRelu:
+      return Activate<ActivationKind::kRelu>(x, a, b);
+    case ActivationKind::kLeakyRelu:
+      return Activate<ActivationKind::kLeakyRelu>(x, a, b);
+    case ActivationKind::kClip:
+      return Activate<ActivationKind::kClip>(x, a, b);
+  }
+  return x;
+}
+
+// Stores kRows x kPackets outputs, row r at `at(r)`, the first channel being `channel`, `columns` of them real.
+template <int kRows, int kPackets, typename At>
+[[gnu::always_inline]] inline void FinishTile(Finisher& finisher, int64_t channel, int64_t columns, At at,
+                                              Packet (&sums)[kRows][kPackets]) {
+  const Packet zero = Broadcast(0);
+  if (columns == kPackets * kLanes && finisher.activation.kind == ActivationKind::kRelu) {
+    if (!finisher.counted) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Max(Add(sums[r][j], zero), zero));
+      }
+      return;
+    }
+    Counts positive = {};
+#pragma GCC unroll 4
+    for (int j = 0; j < kPackets; ++j) {
+      float* largest = finisher.largest + channel + j * kLanes;
+      Packet peak = Load(largest);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Packet out = Max(Add(sums[r][j], zero), zero);
+        Store(at(r) + j * kLanes, out);
+        peak = Max(peak, out);
+        positive = CountNotZero(positive, out);
+      }
+      Store(largest, peak);
+    }
+    finisher.not_zeros += positive;
+    finisher.outputs += kRows * kPackets * kLanes;
+    return;
+  }
+  if (columns == kPackets * kLanes && finisher.activation.kind == ActivationKind::kNone && !finisher.counted) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Add(sums[r][j], zero));
+    }
+    return;
+  }
+  for (int j = 0; j < kPackets; ++j) {
+    for (int r = 0; r < kRows; ++r) {
+      alignas(64) float outputs[kLanes];
+      const Packet value = Add(sums[r][j], zero);
+      Store(outputs, ActivateAny(finisher.activation, value));
+      if (finisher.counted) {
+        float* largest = finisher.largest + channel + j * kLanes;
+        Store(largest, Max(Load(largest), value));
+      }
+      for (int64_t i = 0; i < kLanes && j * kLanes + i < columns; ++i) {
+        at(r)[j * kLanes + i] = outputs[i];
+        finisher.zeros += finisher.counted && outputs[i] == 0 ? 1 : 0;
+      }
+    }
+  }
+}
+
+inline Finisher BeginRow(const Activation& activation, const UnitCounts& counts, int64_t row, int64_t channels,
+                         float* largest) {
+  const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
+  if (counted) {
+    for (int64_t i = 0; i < channels; i += kLanes) Store(largest + i, Broadcast(0));
+  }
+  Finisher finisher = {};
+  finisher.activation = activation;
+  finisher.counted = counted;
+  finisher.largest = largest;
+  return finisher;
+}
+
+inline void EndRow(const Finisher& finisher, int64_t channels, const UnitCounts& counts) {
+  if (!finisher.counted) return;
+  *counts.zeros += finisher.outputs - TotalOf(finisher.not_zeros) + finisher.zeros;
+  for (int64_t i = 0; i < channels; ++i) counts.active[i] += finisher.largest[i] > 0 ? 1 : 0;
+}
+
+// One tile, from bias to memory.
+struct ConvTile {
+  const Sum* sum;
+  const float* x;
+  const float* weights;
+  const float* bias;  // on a vector's boundary
+  float* y;
+  int64_t y_stride;
+  int64_t channel, columns;
+  Finisher* finisher;
+};
+
+template <int kRows, int kPackets>
+void RunConvTile(const ConvTile& tile) {
+  Packet sums[kRows][kPackets];
+#pragma GCC unroll 4
+  for (int j = 0; j < kPackets; ++j) {
+    const Packet bias = LoadAligned(tile.bias + j * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) sums[r][j] = bias;
+  }
+  AddProducts<kRows, kPackets>(*tile.sum, tile.x, tile.weights, sums);
+  const auto at = [&](int r) { return tile.y + r * tile.y_stride; };
+  FinishTile(*tile.finisher, tile.channel, tile.columns, at, sums);
+}
+
+// The same without bias and what follows: sums as they are, whole packets.
+template <int kRows, int kPackets>
+void RunProductTile(const ConvTile& tile) {
+  Packet sums[kRows][kPackets];
+#pragma GCC unroll 4
+  for (int j = 0; j < kPackets; ++j) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) sums[r][j] = Broadcast(0);
+  }
+  AddProducts<kRows, kPackets>(*tile.sum, tile.x, tile.weights, sums);
+#pragma GCC unroll 4
+  for (int j = 0; j < kPackets; ++j) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) Store(tile.y + r * tile.y_stride + j * kLanes, sums[r][j]);
+  }
+}
+
+using ConvTileFunction = void (*)(const ConvTile&);
+struct ConvTileTable {
+  ConvTileFunction conv[kMaxTilePackets + 1][17] = {};
+  ConvTileFunction product[kMaxTilePackets + 1][17] = {};
+};
+
+template <int kRows, int kPackets>
+constexpr void FillConvTiles(ConvTileTable& table) {
+  if constexpr (kRows <= MaxTileRows(kPackets)) {
+    table.conv[kPackets][kRows] = RunConvTile<kRows, kPackets>;
+    table.product[kPackets][kRows] = RunProductTile<kRows, kPackets>;
+    FillConvTiles<kRows + 1, kPackets>(table);
+  }
+}
+
+constexpr ConvTileTable MakeConvTiles() {
+  ConvTileTable table;
+  FillConvTiles<1, 1>(table);
+  FillConvTiles<1, 2>(table);
+  FillConvTiles<1, 3>(table);
+  FillConvTiles<1, 4>(table);
+  return table;
+}
+
+constexpr ConvTileTable kConvTiles = MakeConvTiles();
+
+// How many packets a panel of weights is wide where `rows` neighbouring positions are computed at a time: what takes
+// the fewest cycles, counting two multiplications or two loads in each, or one of four per chain.
+inline int PanelPackets(int64_t rows, int64_t out) {
+  const int64_t packets = RoundUp(out, kLanes) / kLanes;
+  const auto cycles = [&](int64_t width) {
+    if (width == 0) return int64_t{0};
+    const int64_t tiles = (rows + MaxTileRows(static_cast<int>(width)) - 1) / MaxTileRows(static_cast<int>(width));
+    int64_t sum = 0;
+    for (int64_t t = 0, left = rows; t < tiles; ++t) {
+      const int64_t tile = (left + tiles - t - 1) / (tiles - t);
+      left -= tile;
+      const int64_t products = tile * width, loads = tile + width;
+      const int64_t most = products > loads ? products : loads;
+      sum += most > 8 ? most : 8;
+    }
+    return sum;
+  };
+  int best = 1;
+  int64_t fewest = 0;
+  for (int width = 1; width <= kMaxTilePackets; ++width) {
+    const int64_t all = packets / width * cycles(width) + cycles(packets % width);
+    if (width > 1 && all >= fewest) continue;
+    best = width;
+    fewest = all;
+  }
+  return best;
+}
+
+// --- direct ----------------------------------------------------------------------------------------------------------
+
+inline bool NeedsPadding(const ConvShape& s) {
+  return s.pad_top != 0 || s.pad_left != 0 ||
+         (s.out_height - 1) * s.stride_height + (s.kernel_height - 1) * s.dilation_height + 1 > s.height ||
+         (s.out_width - 1) * s.stride_width + (s.kernel_width - 1) * s.dilation_width + 1 > s.width;
+}
+inline int64_t PaddedHeight(const ConvShape& s) {
+  const int64_t seen = (s.out_height - 1) * s.stride_height + (s.kernel_height - 1) * s.dilation_height + 1;
+  return NeedsPadding(s) ? seen : s.height;
+}
+inline int64_t PaddedWidth(const ConvShape& s) {
+  const int64_t seen = (s.out_width - 1) * s.stride_width + (s.kernel_width - 1) * s.dilation_width + 1;
+  return NeedsPadding(s) ? seen : s.width;
+}
+
+// Without a window to speak of, an image is one long line of positions.
+inline bool IsOneLine(const ConvShape& s) {
+  return s.kernel_height == 1 && s.kernel_width == 1 && s.stride_height == 1 && s.stride_width == 1 &&
+         !NeedsPadding(s) && s.out_height == s.height && s.out_width == s.width;
+}
+
+inline int DirectPanelPackets(const ConvShape& s) {
+  return PanelPackets(IsOneLine(s) ? s.out_height * s.out_width : s.out_width, s.out_channels);
+}
+
+inline int64_t DirectDepth(const ConvShape& s) { return s.kernel_height * s.kernel_width * s.channels; }
+
+int64_t DirectPackedElements(const ConvShape* s) { return (DirectDepth(*s) + 1) * RoundUp(s->out_channels, kLanes); }
+
+// The bias, then panel by panel [kernel_height, kernel_width, channels, panel].
+void PackDirect(const ConvShape* s, const float* weights, const float* bias, float* packed) {
+  const int64_t padded = RoundUp(s->out_channels, kLanes), panel = DirectPanelPackets(*s) * kLanes;
+  for (int64_t o = 0; o < padded; ++o) packed[o] = o < s->out_channels ? bias[o] : 0;
+  packed += padded;
+  const int64_t steps = s->kernel_height * s->kernel_width;
+  for (int64_t first = 0; first < padded; first += panel) {
+    const int64_t width = padded - first < panel ? padded - first : panel;
+    for (int64_t step = 0; step < steps; ++step) {
+      for (int64_t c = 0; c < s->channels; ++c) {
+        for (int64_t o = first; o < first + width; ++o) {
+          *packed++ = o < s->out_channels ? weights[(o * s->channels + c) * steps + step] : 0;
+        }
+      }
+    }
+  }
+}
+
+int64_t DirectScratchElements(const ConvShape* s) {
+  const int64_t image = NeedsPadding(*s) ? PaddedHeight(*s) * PaddedWidth(*s) * s->channels : 0;
+  return RoundUp(s->out_channels, kLanes) + image;
+}
+
+// Copies what windows see of an image between zeros.
+inline void Pad(const ConvShape& s, const float* x, float* padded) {
+  const int64_t height = PaddedHeight(s), line = PaddedWidth(s) * s.channels;
+  const int64_t left = s.pad_left * s.channels;
+  const int64_t rest = line - left;
+  const int64_t used = rest < 0 ? 0 : s.width * s.channels < rest ? s.width * s.channels : rest;
+  for (int64_t y = 0; y < height; ++y, padded += line) {
+    const int64_t from = y - s.pad_top;
+    if (from < 0 || from >= s.height || used == 0) {
+      __builtin_memset(padded, 0, line * sizeof(float));
+      continue;
+    }
+    __builtin_memset(padded, 0, left * sizeof(float));
+    __builtin_memcpy(padded + left, x + from * s.width * s.channels, used * sizeof(float));
+    __builtin_memset(padded + left + used, 0, (line - left - used) * sizeof(float));
+  }
+}
+
+// All tiles of a line of `positions` outputs for one panel.
+inline void RunLine(ConvTile tile, int packets, int64_t positions) {
+  const int most = MaxTileRows(packets);
+  for (int64_t tiles = (positions + most - 1) / most; tiles > 0; --tiles) {
+    const int64_t rows = (positions + tiles - 1) / tiles;
+    kConvTiles.conv[packets][rows](tile);
+    tile.x += rows * tile.sum->row_stride;
+    tile.y += rows * tile.y_stride;
+    positions -= rows;
+  }
+}
+
+void RunDirect(const ConvCall* call) {
+  const ConvShape& s = *call->shape;
+  const int64_t channels = RoundUp(s.out_channels, kLanes);
+  const int packets = DirectPanelPackets(s);
+  const bool one_line = IsOneLine(s), padding = NeedsPadding(s);
+  const int64_t line = PaddedWidth(s) * s.channels;
+  const int64_t lines = one_line ? 1 : s.out_height, positions = one_line ? s.out_height * s.out_width : s.out_width;
+  Sum sum;
+  sum.lines = s.kernel_height;
+  sum.line_stride = s.dilation_height * line;
+  const bool in_one_piece = s.dilation_width == 1;
+  sum.steps = in_one_piece ? 1 : s.kernel_width;
+  sum.step_stride = s.dilation_width * s.channels;
+  sum.depth = in_one_piece ? s.kernel_width * s.channels : s.channels;
+  sum.row_stride = s.stride_width * s.channels;
+  float* largest = call->scratch;
+  float* padded = call->scratch + channels;
+  const float* x = call->x;
+  float* y = call->y;
+  for (int64_t row = 0; row < call->rows; ++row) {
+    Finisher finisher = BeginRow(call->activation, call->counts, row, channels, largest);
+    for (int64_t image = 0; image < call->images; ++image) {
+      if (padding) Pad(s, x, padded);
+      const float* source = padding ? padded : x;
+      ConvTile tile;
+      tile.sum = &sum;
+      tile.bias = call->packed;
+      tile.weights = call->packed + channels;
+      tile.y_stride = s.out_channels;
+      tile.finisher = &finisher;
+      for (int64_t first = 0; first < channels; first += packets * kLanes) {
+        const int wide =
+            static_cast<int>((channels - first) / kLanes < packets ? (channels - first) / kLanes : packets);
+        tile.channel = first;
+        tile.columns = s.out_channels - first < wide * kLanes ? s.out_channels - first : wide * kLanes;
+        for (int64_t oy = 0; oy < lines; ++oy) {
+          tile.x = source + oy * s.stride_height * line;
+          tile.y = y + oy * s.out_width * s.out_channels + first;
+          RunLine(tile, wide, positions);
+        }
+        tile.bias += wide * kLanes;
+        tile.weights += DirectDepth(s) * wide * kLanes;
+      }
+      x += s.height * s.width * s.channels;
+      y += s.out_height * s.out_width * s.out_channels;
+    }
+    EndRow(finisher, s.out_channels, call->counts);
+  }
+}
+
+}  // namespace
+}  // namespace halfwave::kernels

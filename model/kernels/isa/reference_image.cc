@@ -1,0 +1,133 @@
+#include "model/kernels/isa/reference_image.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace halfwave::kernels {
+namespace {
+
+int64_t Steps(const ConvShape& s) { return s.kernel_height * s.kernel_width; }
+
+void PackInOrder(int64_t out, int64_t depth, const float* weights, const float* bias, float* packed) {
+  std::copy_n(bias, out, packed);
+  std::copy_n(weights, out * depth, packed + out);
+}
+
+// Calls visit(step, pixel) for each pixel that the window at (oy, ox) sees.
+template <typename Visit>
+void ForEachPixel(const ConvShape& s, const float* image, int64_t oy, int64_t ox, Visit visit) {
+  for (int64_t i = 0; i < s.kernel_height; ++i) {
+    const int64_t y = oy * s.stride_height - s.pad_top + i * s.dilation_height;
+    for (int64_t j = 0; j < s.kernel_width; ++j) {
+      const int64_t x = ox * s.stride_width - s.pad_left + j * s.dilation_width;
+      if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;
+      visit(i * s.kernel_width + j, image + (y * s.width + x) * s.channels);
+    }
+  }
+}
+
+// Calls visit(image, oy, ox, output) for each position of all images.
+template <typename Visit>
+void ForEachPosition(const ConvCall& call, int64_t begin, int64_t end, Visit visit) {
+  const ConvShape& s = *call.shape;
+  for (int64_t image = begin; image < end; ++image) {
+    for (int64_t position = 0; position < s.out_height * s.out_width; ++position) {
+      visit(call.x + image * s.height * s.width * s.channels, position / s.out_width, position % s.out_width,
+            call.y + (image * s.out_height * s.out_width + position) * s.out_channels);
+    }
+  }
+}
+
+// sum(image, oy, ox, channel) with its bias, finished and counted as the contract says.
+template <typename Sum>
+void Finish(const ConvCall& call, Sum sum) {
+  const UnitCounts& counts = call.counts;
+  const int64_t out = call.shape->out_channels;
+  for (int64_t row = 0; row < call.rows; ++row) {
+    const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
+    for (int64_t channel = 0; channel < out; ++channel) {
+      bool active = false;
+      ForEachPosition(call, row * call.images, (row + 1) * call.images,
+                      [&](const float* image, int64_t oy, int64_t ox, float* y) {
+                        const float value = sum(image, oy, ox, channel) + 0.0f;
+                        y[channel] = ReferenceActivate(call.activation, value);
+                        active = active || value > 0;
+                        if (counted) *counts.zeros += y[channel] == 0 ? 1 : 0;
+                      });
+      if (counted) counts.active[channel] += active ? 1 : 0;
+    }
+  }
+}
+
+}  // namespace
+
+int64_t ReferenceConvPackedElements(const ConvShape* shape) {
+  return shape->out_channels * (1 + shape->channels * Steps(*shape));
+}
+void ReferenceConvPack(const ConvShape* shape, const float* weights, const float* bias, float* packed) {
+  PackInOrder(shape->out_channels, shape->channels * Steps(*shape), weights, bias, packed);
+}
+int64_t ReferenceDepthwisePackedElements(const ConvShape* shape) { return shape->channels * (1 + Steps(*shape)); }
+void ReferenceDepthwisePack(const ConvShape* shape, const float* weights, const float* bias, float* packed) {
+  PackInOrder(shape->channels, Steps(*shape), weights, bias, packed);
+}
+int64_t ReferenceConvScratchElements(const ConvShape*) { return 0; }
+
+void ReferenceConv(const ConvCall* call) {
+  const ConvShape& s = *call->shape;
+  const float* weights = call->packed + s.out_channels;
+  Finish(*call, [&](const float* image, int64_t oy, int64_t ox, int64_t channel) {
+    float sum = call->packed[channel];
+    ForEachPixel(s, image, oy, ox, [&](int64_t step, const float* pixel) {
+      for (int64_t c = 0; c < s.channels; ++c) {
+        sum = std::fma(pixel[c], weights[(channel * s.channels + c) * Steps(s) + step], sum);
+      }
+    });
+    return sum;
+  });
+}
+
+void ReferenceDepthwise(const ConvCall* call) {
+  const ConvShape& s = *call->shape;
+  const float* weights = call->packed + s.channels;
+  Finish(*call, [&](const float* image, int64_t oy, int64_t ox, int64_t channel) {
+    float sum = call->packed[channel];
+    ForEachPixel(s, image, oy, ox, [&](int64_t step, const float* pixel) {
+      sum = std::fma(pixel[channel], weights[channel * Steps(s) + step], sum);
+    });
+    return sum;
+  });
+}
+
+void ReferenceMaxPool(const ConvCall* call) {
+  const ConvShape& s = *call->shape;
+  ForEachPosition(*call, 0, call->rows * call->images, [&](const float* image, int64_t oy, int64_t ox, float* y) {
+    for (int64_t channel = 0; channel < s.channels; ++channel) {
+      bool any = false;
+      float best = std::numeric_limits<float>::lowest();
+      ForEachPixel(s, image, oy, ox, [&](int64_t, const float* pixel) {
+        const float value = pixel[channel];
+        if (!any || value > best || std::isnan(value)) best = value;
+        any = true;
+      });
+      y[channel] = best;
+    }
+  });
+}
+
+float ReferenceActivate(const Activation& activation, float x) {
+  switch (activation.kind) {
+    case ActivationKind::kNone:
+      return x;
+    case ActivationKind::kRelu:
+      return x < 0 ? 0 : x;
+    case ActivationKind::kLeakyRelu:
+      return x < 0 ? activation.a * x : x;
+    case ActivationKind::kClip:
+      return x < activation.a ? activation.a : x > activation.b ? activation.b : x;
+  }
+  return x;
+}
+
+}  // namespace halfwave::kernels

@@ -1,0 +1,21 @@
+// The plain kernels over images, for the reference's table: a convolution is the sum over its window, whatever the
+// weights were packed for.
+#pragma once
+
+#include "model/kernels/isa/conv_table.h"
+
+namespace halfwave::kernels {
+
+int64_t ReferenceConvPackedElements(const ConvShape* shape);
+void ReferenceConvPack(const ConvShape* shape, const float* weights, const float* bias, float* packed);
+int64_t ReferenceDepthwisePackedElements(const ConvShape* shape);
+void ReferenceDepthwisePack(const ConvShape* shape, const float* weights, const float* bias, float* packed);
+int64_t ReferenceConvScratchElements(const ConvShape* shape);
+void ReferenceConv(const ConvCall* call);
+void ReferenceDepthwise(const ConvCall* call);
+void ReferenceMaxPool(const ConvCall* call);
+
+// The activation of one value.
+float ReferenceActivate(const Activation& activation, float x);
+
+}  // namespace halfwave::kernels
