@@ -18,8 +18,11 @@ constexpr int kSums = kRegisters >= 32 ? 24 : 12;
 constexpr int kMaxTileRows = kSums / 2;
 constexpr int TilePackets(int rows) { return kSums / rows < kPanelPackets ? kSums / rows : kPanelPackets; }
 
-// Lines of weights that a block of a panel has, so that it stays in the second-level cache while all rows pass by.
+// Lines of weights in a block of a panel for the first-level cache, and for the second-level cache; how few rows make
+// the first worth while, and how many pass by a block at most.
+constexpr int64_t kNearLines = 64;
 constexpr int64_t kBlockLines = 384;
+constexpr int64_t kFewRows = kRegisters >= 32 ? 3 : 4;
 constexpr int64_t kBlockRows = 240;
 
 // Packets in a cache line.
@@ -172,21 +175,47 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   }
 }
 
-// The weights from block to block: all panels of some lines, then all panels of the next.
-inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+inline const float* LinesOf(const DenseCall& call, int64_t first_unit, int64_t k) {
+  return PanelOf(call, first_unit) + (1 + k) * LineOf(call, first_unit);
+}
+
+// One panel after the other, in blocks that stay in the first-level cache: few rows wait for the weights above all, and
+// so get them in the order of memory.
+inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+  for (int64_t unit = 0; unit < call.out; unit += kPanel) {
+    // Where a tile takes whole lines the processor sees by itself what comes next.
+    const bool whole_lines = TilePackets(static_cast<int>(Min(rows, kMaxTileRows))) * kLanes >= LineOf(call, unit);
+    int64_t k = 0;
+    do {
+      const int64_t depth = whole_lines || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
+      const bool last = k + depth == call.in;
+      RunPanelBlock(call, first_row, rows, unit, k, depth, whole_lines || last ? 0 : depth * LineOf(call, unit));
+      k += depth;
+    } while (k < call.in);
+  }
+}
+
+// Some lines of all panels, then the next: a block of weights stays in the second-level cache while all rows pass by.
+inline void RunManyRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   int64_t k = 0;
   do {
-    const int64_t depth = rows == 1 || call.in - k < kBlockLines + kBlockLines / 2 ? call.in - k : kBlockLines;
+    const int64_t depth = call.in - k < kBlockLines + kBlockLines / 2 ? call.in - k : kBlockLines;
     for (int64_t unit = 0; unit < call.out; unit += kPanel) {
       const bool last_panel = unit + kPanel >= call.out;
-      const int64_t next_unit = last_panel ? 0 : unit + kPanel, next_k = last_panel ? k + depth : k;
-      const float* now = PanelOf(call, unit) + (1 + k) * LineOf(call, unit);
-      const float* next = PanelOf(call, next_unit) + (1 + next_k) * LineOf(call, next_unit);
-      // A row alone reads everything once, in order: the processor sees that by itself.
-      RunPanelBlock(call, first_row, rows, unit, k, depth, rows == 1 || next_k == call.in ? 0 : next - now);
+      const int64_t next_k = last_panel ? k + depth : k;
+      const float* next = LinesOf(call, last_panel ? 0 : unit + kPanel, next_k);
+      RunPanelBlock(call, first_row, rows, unit, k, depth, next_k == call.in ? 0 : next - LinesOf(call, unit, k));
     }
     k += depth;
   } while (k < call.in);
+}
+
+inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+  if (rows <= kFewRows) {
+    RunFewRows(call, first_row, rows);
+  } else {
+    RunManyRows(call, first_row, rows);
+  }
 }
 
 // --- skipping zeros -------------------------------------------------------------------------------------------------
