@@ -12,12 +12,17 @@ namespace halfwave {
 
 inline constexpr int64_t kBatchSymbol = -(int64_t{1} << 40);
 
-// The value that stands for a dimension of a shape: itself, or for a negative one as many batches.
-inline int64_t DimensionToSymbol(int64_t dimension) { return dimension < 0 ? -dimension * kBatchSymbol : dimension; }
+// More batches than these have no symbol: it would overflow.
+inline constexpr int64_t kMostBatches = int64_t{1} << 20;
+
+// The value that stands for so many batches, 1 or more; nothing if there are too many.
+inline std::optional<int64_t> SymbolOfBatches(int64_t batches) {
+  if (batches < 1 || batches > kMostBatches) return std::nullopt;
+  return batches * kBatchSymbol;
+}
 
 // How many batches the value stands for, if it does.
 inline std::optional<int64_t> BatchesOfSymbol(int64_t value) {
-  constexpr int64_t kMostBatches = int64_t{1} << 20;
   if (value > kBatchSymbol || value % kBatchSymbol != 0 || value / kBatchSymbol > kMostBatches) return std::nullopt;
   return value / kBatchSymbol;
 }

@@ -42,7 +42,12 @@ std::optional<Constant> FoldShape(const NodeContext& context) {
   if (!last.ok()) return std::nullopt;
   const auto clamp = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
   Ints values;
-  for (int64_t i = clamp(*first); i < clamp(*last); ++i) values.push_back(DimensionToSymbol((*input)[i]));
+  for (int64_t i = clamp(*first); i < clamp(*last); ++i) {
+    const int64_t dimension = (*input)[i];
+    const auto value = dimension < 0 ? SymbolOfBatches(-dimension) : dimension;
+    if (!value) return std::nullopt;
+    values.push_back(*value);
+  }
   const auto count = static_cast<int64_t>(values.size());
   return IntConstant({count}, std::move(values));
 }
@@ -51,7 +56,9 @@ std::optional<Constant> FoldSize(const NodeContext& context) {
   const auto input = context.InputShape(0);
   if (!input.ok()) return std::nullopt;
   const int64_t elements = RowElements(*input);
-  return IntConstant({}, {BatchAxis(*input) ? elements * kBatchSymbol : elements});
+  const auto value = BatchAxis(*input) ? SymbolOfBatches(elements) : elements;
+  if (!value) return std::nullopt;
+  return IntConstant({}, {*value});
 }
 
 // The same values under another shape, that of the node's rule for it.
@@ -159,9 +166,7 @@ std::optional<Constant> FoldArithmetic(const NodeContext& context) {
     if (op == "Mul" && (batches_x || batches_y) && !(batches_x && batches_y)) {
       const int64_t batches = batches_x ? *batches_x : *batches_y;
       const int64_t factor = batches_x ? y : x;
-      if (factor >= 1 && factor <= kLimit && BatchesOfSymbol(batches * factor * kBatchSymbol)) {
-        return batches * factor * kBatchSymbol;
-      }
+      return factor >= 1 && factor <= kLimit ? SymbolOfBatches(batches * factor) : std::nullopt;
     }
     if (op == "Div" && batches_x && batches_y && *batches_x % *batches_y == 0) return *batches_x / *batches_y;
     if (op == "Div" && batches_x && y >= 1 && *batches_x % y == 0) return *batches_x / y * kBatchSymbol;
@@ -205,9 +210,9 @@ std::optional<Constant> FoldReduceProd(const NodeContext& context) {
     product *= factor;
     if (symbol) batches = kBatchSymbol;
   }
-  const int64_t value = product * batches;
-  if (batches < 0 && !BatchesOfSymbol(value)) return std::nullopt;
-  return IntConstant(*keep != 0 ? Shape{1} : Shape{}, {value}, data->type);
+  const auto value = batches < 0 ? SymbolOfBatches(product) : product;
+  if (!value) return std::nullopt;
+  return IntConstant(*keep != 0 ? Shape{1} : Shape{}, {*value}, data->type);
 }
 
 std::optional<Constant> FoldRange(const NodeContext& context) {

@@ -20,15 +20,15 @@ using Attributes = OnnxBuilder::Attributes;
 // --- the symbol ------------------------------------------------------------------------------------------------------
 
 TEST(BatchSymbol, StandsForAnyMultipleOfTheBatchAndForNothingElse) {
-  for (const int64_t dimension : {-1, -2, -7, -1000}) {
-    EXPECT_EQ(BatchesOfSymbol(DimensionToSymbol(dimension)), -dimension);
+  for (const int64_t batches : {int64_t{1}, int64_t{2}, int64_t{7}, int64_t{1000}, kMostBatches}) {
+    EXPECT_EQ(BatchesOfSymbol(*SymbolOfBatches(batches)), batches);
   }
+  EXPECT_FALSE(SymbolOfBatches(kMostBatches + 1)) << "it would overflow";
   for (const int64_t value : {int64_t{0}, int64_t{1}, int64_t{-1}, int64_t{12}, kBatchSymbol + 1, kBatchSymbol - 1,
                               -kBatchSymbol, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
                               std::numeric_limits<int64_t>::min() + 1, int64_t{std::numeric_limits<int32_t>::min()}}) {
     EXPECT_FALSE(BatchesOfSymbol(value)) << value;
   }
-  EXPECT_EQ(DimensionToSymbol(5), 5);
 }
 
 // What the node makes of two lists of integers; nothing if it is not folded.
