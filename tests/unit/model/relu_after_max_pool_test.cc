@@ -47,6 +47,11 @@ TEST(ReluAfterMaxPool, StaysWhereOthersReadWhatIsBetween) {
   EXPECT_EQ(Sketch(graph), "Relu(x)->y MaxPool(y)->z");
 }
 
+TEST(ReluAfterMaxPool, StaysBehindAConvolutionThatEndsWithIt) {
+  EXPECT_EQ(Moved({{"Conv", {"x", "w"}, {"a"}}, {"Relu", {"a"}, {"b"}}, {"MaxPool", {"b"}, {"y"}}}),
+            "Conv(x,w)->a Relu(a)->b MaxPool(b)->y");
+}
+
 TEST(ReluAfterMaxPool, StaysBeforeAPoolWhoseIndicesAreRead) {
   EXPECT_EQ(Moved({{"Relu", {"x"}, {"a"}}, {"MaxPool", {"a"}, {"b", "where"}}, {"Use", {"b", "where"}, {"y"}}}),
             "Relu(x)->a MaxPool(a)->b Use(b,where)->y");

@@ -167,7 +167,8 @@ TEST(Rewriting, ReluAfterMaxPoolGivesTheSameBits) {
     OnnxBuilder network;
     network.Input("x", {-1, 2, 5, 6});
     Weight(network, "w", {3, 2, 1, 1}, 5);
-    network.Node("Conv", {"x", "w"}, {"c"}).Node("Relu", {"c"}, {"a"}).Node("MaxPool", {"a"}, {"b"}, attributes);
+    network.Node("Conv", {"x", "w"}, {"c"}).Node("Add", {"c", "c"}, {"s"}).Node("Relu", {"s"}, {"a"});
+    network.Node("MaxPool", {"a"}, {"b"}, attributes);
     network.Node("MaxPool", {"b"}, {"y"}, {{"kernel_shape", Ints{1, 2}}}).Output("y");
     ExpectSameFunction(network, ReluAfterMaxPool, true);
   }
