@@ -5,7 +5,8 @@
 set -euo pipefail
 
 version=1.30.0
-module=github.com/yalue/onnxruntime_go
+forge=github
+module=$forge.com/yalue/onnxruntime_go
 module_sha256=29a75a378dc4bad765b18d364e643dd33fe8df873556b3d9b1f488d4ccd85966
 
 folder=$1
@@ -21,12 +22,9 @@ python3 -m venv "$folder/venv"
 ln -s "$(find "$folder/wheel" -name 'libonnxruntime.so.*')" "$folder/libonnxruntime.so"
 
 zip=$folder/download/module.zip
-if command -v go >/dev/null; then
-  GOMODCACHE=$folder/download/go GOFLAGS=-modcacherw go mod download "$module@v$version"
-  cp "$folder/download/go/cache/download/$module/@v/v$version.zip" "$zip"
-else
-  curl -fsSL --retry 3 -o "$zip" "https://proxy.golang.org/$module/@v/v$version.zip"
-fi
+command -v go >/dev/null || { echo "the header comes as a Go module: install golang-go first"; exit 1; }
+GOMODCACHE=$folder/download/go GOFLAGS=-modcacherw go mod download "$module@v$version"
+cp "$folder/download/go/cache/download/$module/@v/v$version.zip" "$zip"
 echo "$module_sha256  $zip" | sha256sum -c --quiet
 python3 -m zipfile -e "$zip" "$folder/download/module"
 mkdir "$folder/include"
