@@ -31,6 +31,15 @@ absl::StatusOr<Shape> NodeContext::InputShape(size_t index) const {
   return std::move(input.shape);
 }
 
+absl::StatusOr<TensorType> NodeContext::Images(size_t min_rank) const {
+  HALFWAVE_ASSIGN_OR_RETURN(TensorType input, Input(0));
+  if (input.shape.size() < min_rank) {
+    return Invalid(absl::StrCat("expects an input of rank ", min_rank, " or more, found ", ShapeToString(input.shape)));
+  }
+  for (size_t i = 1; i < input.shape.size(); ++i) HALFWAVE_RETURN_IF_ERROR(ExpectNotBatch(input.shape, i));
+  return input;
+}
+
 absl::StatusOr<const Constant*> NodeContext::Floats(size_t index, const std::string& role) const {
   if (!Has(index)) return Invalid(absl::StrCat("has no ", role, " (input ", index, ")"));
   const Constant* constant = FindConstant(index);

@@ -37,6 +37,9 @@ class NodeContext {
   // The type of input `index`, computed or constant; INVALID_ARGUMENT if it is missing.
   absl::StatusOr<TensorType> Input(size_t index) const;
   absl::StatusOr<Shape> InputShape(size_t index) const;
+  // Input 0 of what treats whole channels: [images, channels, ...] of `min_rank` or more dimensions, of which only the
+  // images may be the batch.
+  absl::StatusOr<TensorType> Images(size_t min_rank) const;
 
   // A constant input, called `role` in errors: INVALID_ARGUMENT if it is missing or of the wrong kind, UNIMPLEMENTED if
   // it is computed at run time.

@@ -10,27 +10,12 @@
 namespace halfwave {
 namespace {
 
-absl::Status ExpectRankAtLeast(const NodeContext& context, const Shape& shape, size_t rank) {
-  if (shape.size() >= rank) return absl::OkStatus();
-  return context.Invalid(absl::StrCat("expects an input of rank ", rank, " or more, found ", ShapeToString(shape)));
-}
-
 // One constant value per channel, called `role`.
 absl::Status ExpectPerChannel(const NodeContext& context, size_t index, const std::string& role, int64_t channels) {
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* values, context.Floats(index, role));
   if (values->shape == Shape{channels}) return absl::OkStatus();
   return context.Invalid(
       absl::StrCat(role, " is of shape ", ShapeToString(values->shape), ", expected [", channels, "]"));
-}
-
-// Convolutions and what treats whole channels: [images, channels, ...], of which only the images may be the batch.
-absl::StatusOr<TensorType> ImagesInput(const NodeContext& context, size_t min_rank) {
-  HALFWAVE_ASSIGN_OR_RETURN(TensorType input, context.Input(0));
-  HALFWAVE_RETURN_IF_ERROR(ExpectRankAtLeast(context, input.shape, min_rank));
-  for (size_t i = 1; i < input.shape.size(); ++i) {
-    HALFWAVE_RETURN_IF_ERROR(context.ExpectNotBatch(input.shape, i));
-  }
-  return input;
 }
 
 absl::Status ExpectBroadcastTo(const NodeContext& context, size_t index, const std::string& role, const Shape& shape) {
@@ -100,7 +85,7 @@ absl::StatusOr<Types> InferDense(const NodeContext& context) {
 }
 
 absl::StatusOr<Types> InferConv(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 3));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(3));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, context.Floats(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, context.Attribute<int64_t>("group", 1));
   const Shape& w = weights->shape;
@@ -119,7 +104,7 @@ absl::StatusOr<Types> InferConv(const NodeContext& context) {
 }
 
 absl::StatusOr<Types> InferConvTranspose(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 3));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(3));
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, context.Floats(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, context.Attribute<int64_t>("group", 1));
   const Shape& w = weights->shape;
@@ -141,7 +126,7 @@ absl::StatusOr<Types> InferConvTranspose(const NodeContext& context) {
 }
 
 absl::StatusOr<Types> InferBatchNormalization(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 2));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(2));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t training, context.Attribute<int64_t>("training_mode", 0));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t spatial, context.Attribute<int64_t>("spatial", 1));
   if (training != 0 || (context.opset() < 14 && context.node().outputs.size() > 1)) {
@@ -158,14 +143,14 @@ absl::StatusOr<Types> InferBatchNormalization(const NodeContext& context) {
 }
 
 absl::StatusOr<Types> InferInstanceNormalization(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 3));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(3));
   HALFWAVE_RETURN_IF_ERROR(ExpectPerChannel(context, 1, "scale", input.shape[1]));
   HALFWAVE_RETURN_IF_ERROR(ExpectPerChannel(context, 2, "bias", input.shape[1]));
   return Types{input};
 }
 
 absl::StatusOr<Types> InferGroupNormalization(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 2));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(2));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t groups, context.Attribute<int64_t>("num_groups", 0));
   if (groups < 1 || input.shape[1] % groups != 0) {
     return context.Invalid(
@@ -203,7 +188,7 @@ absl::StatusOr<Types> InferMeanVarianceNormalization(const NodeContext& context)
 }
 
 absl::StatusOr<Types> InferLrn(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context, 2));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(2));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t size, context.Attribute<int64_t>("size", 0));
   if (size < 1) return context.Invalid(absl::StrCat("attribute 'size' is ", size, ", expected 1 or more"));
   return Types{input};

@@ -6,23 +6,8 @@
 #include "model/graph/window.h"
 
 namespace halfwave {
-namespace {
-
-absl::StatusOr<TensorType> ImagesInput(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(TensorType input, context.Input(0));
-  if (input.shape.size() < 3) {
-    return context.Invalid(absl::StrCat("expects rank 3 or more, found ", ShapeToString(input.shape)));
-  }
-  for (size_t i = 1; i < input.shape.size(); ++i) {
-    HALFWAVE_RETURN_IF_ERROR(context.ExpectNotBatch(input.shape, i));
-  }
-  return input;
-}
-
-}  // namespace
-
 absl::StatusOr<Types> InferPool(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, ImagesInput(context));
+  HALFWAVE_ASSIGN_OR_RETURN(const TensorType input, context.Images(3));
   if (input.shape.size() > 5) return context.Unsupported("pools of more than three dimensions are not supported");
   HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(context, std::span(input.shape).subspan(2), {}));
   for (size_t i = 0; i < window.kernel.size(); ++i) {
@@ -47,7 +32,7 @@ absl::StatusOr<Types> InferPool(const NodeContext& context) {
 }
 
 absl::StatusOr<Types> InferGlobalPool(const NodeContext& context) {
-  HALFWAVE_ASSIGN_OR_RETURN(TensorType input, ImagesInput(context));
+  HALFWAVE_ASSIGN_OR_RETURN(TensorType input, context.Images(3));
   if (context.node().op == "GlobalLpPool") {
     HALFWAVE_ASSIGN_OR_RETURN(const int64_t p, context.Attribute<int64_t>("p", 2));
     if (p < 1) return context.Invalid(absl::StrCat("attribute 'p' is ", p, ", expected 1 or more"));

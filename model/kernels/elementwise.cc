@@ -229,34 +229,6 @@ void IsInf(int64_t count, bool negative, bool positive, const float* x, float* y
   Each(count, x, y, [=](float v) { return std::isinf(v) && (v < 0 ? negative : positive) ? 1.0f : 0.0f; });
 }
 
-void Combine(Arithmetic arithmetic, int64_t count, const float* a, const float* b, float* y) {
-  const ConstArrayMap left(a, count);
-  const ConstArrayMap right(b, count);
-  ArrayMap out(y, count);
-  switch (arithmetic) {
-    case Arithmetic::kAdd:
-      out = left + right;
-      break;
-    case Arithmetic::kSubtract:
-      out = left - right;
-      break;
-    case Arithmetic::kMultiply:
-      out = left * right;
-      break;
-    case Arithmetic::kDivide:
-      out = left / right;
-      break;
-  }
-}
-
-void PRelu(int64_t rows, int64_t elements, const float* slope, const float* x, float* y) {
-  const ConstArrayMap slopes(slope, elements);
-  for (int64_t r = 0; r < rows; ++r) {
-    const ConstArrayMap in(x + r * elements, elements);
-    ArrayMap(y + r * elements, elements) = (in < 0.0f).select(slopes * in, in);
-  }
-}
-
 void ScaleRows(int64_t rows, int64_t elements, const float* scale, const float* shift, const float* x, float* y) {
   const ConstArrayMap scales(scale, elements);
   const ConstArrayMap shifts(shift, elements);

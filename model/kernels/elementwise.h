@@ -57,11 +57,7 @@ void IsInf(int64_t count, bool negative, bool positive, const float* x, float* y
 void RoundToHalf(int64_t count, const float* x, float* y);
 void RoundToBFloat16(int64_t count, const float* x, float* y);
 
-enum class Arithmetic { kAdd, kSubtract, kMultiply, kDivide };
-void Combine(Arithmetic arithmetic, int64_t count, const float* a, const float* b, float* y);  // a + b, a - b, ...
-
 // Row-wise with one constant per element of a row; x, y: [rows, elements].
-void PRelu(int64_t rows, int64_t elements, const float* slope, const float* x, float* y);  // x < 0 ? slope x : x
 void ScaleRows(int64_t rows, int64_t elements, const float* scale, const float* shift, const float* x,
                float* y);  // scale x + shift
 

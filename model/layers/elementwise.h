@@ -38,18 +38,4 @@ class RowWise : public Layer {
   Function function_;
 };
 
-// a + b, a - b, ... of two inputs of the same shape.
-class CombineInputs : public Layer {
- public:
-  CombineInputs(kernels::Arithmetic arithmetic, int64_t elements) : arithmetic_(arithmetic), elements_(elements) {}
-  void Run(const LayerCall& call) const override {
-    kernels::Combine(arithmetic_, call.rows * elements_, call.inputs[0], call.inputs[1], call.output);
-  }
-  bool WorksInPlace() const override { return true; }
-
- private:
-  kernels::Arithmetic arithmetic_;
-  int64_t elements_;
-};
-
 }  // namespace halfwave

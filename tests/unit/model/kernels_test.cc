@@ -183,34 +183,12 @@ TEST(RowWise, EveryElementOfARowHasItsOwnConstant) {
   for (const int64_t rows : kSizesAndNone) {
     for (const int64_t elements : kSizes) {
       const auto x = Noise(rows * elements, 1), a = Noise(elements, 2), b = Noise(elements, 3);
-      std::vector<float> prelu(x.size()), scaled = x;
-      kernels::PRelu(rows, elements, a.data(), x.data(), prelu.data());
+      std::vector<float> scaled = x;
       kernels::ScaleRows(rows, elements, a.data(), b.data(), scaled.data(), scaled.data());
       for (int64_t i = 0; i < rows * elements; ++i) {
-        const double v = x[i], slope = a[i % elements], shift = b[i % elements];
-        EXPECT_NEAR(prelu[i], v < 0 ? slope * v : v, 1e-6);
-        EXPECT_NEAR(scaled[i], slope * v + shift, 1e-6);
+        const double v = x[i], scale = a[i % elements], shift = b[i % elements];
+        EXPECT_NEAR(scaled[i], scale * v + shift, 1e-6);
       }
-    }
-  }
-}
-
-TEST(Combine, WorksElementByElementAndInPlace) {
-  using kernels::Arithmetic;
-  for (const int64_t size : kSizesAndNone) {
-    const auto a = Noise(size, 1), b = Noise(size, 2, 0.5f, 2);
-    for (const Arithmetic arithmetic :
-         {Arithmetic::kAdd, Arithmetic::kSubtract, Arithmetic::kMultiply, Arithmetic::kDivide}) {
-      std::vector<float> y(size), left = a, right = b;
-      kernels::Combine(arithmetic, size, a.data(), b.data(), y.data());
-      kernels::Combine(arithmetic, size, left.data(), b.data(), left.data());
-      kernels::Combine(arithmetic, size, a.data(), right.data(), right.data());
-      for (int64_t i = 0; i < size; ++i) {
-        const float want[] = {a[i] + b[i], a[i] - b[i], a[i] * b[i], a[i] / b[i]};
-        EXPECT_EQ(y[i], want[static_cast<size_t>(arithmetic)]);
-      }
-      EXPECT_EQ(left, y);
-      EXPECT_EQ(right, y);
     }
   }
 }
