@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "Eigen/Core"
+#include "model/kernels/isa.h"
 
 namespace halfwave::kernels {
 namespace {
@@ -13,10 +13,6 @@ namespace {
 using Array = Eigen::ArrayXf;
 using ConstArrayMap = Eigen::Map<const Array>;
 using ArrayMap = Eigen::Map<Array>;
-constexpr float kLargest = std::numeric_limits<float>::max();
-
-using StridedIn = Eigen::Map<const Array, 0, Eigen::InnerStride<>>;
-using StridedOut = Eigen::Map<Array, 0, Eigen::InnerStride<>>;
 
 // The library's functions, one element at a time: exact in the last bits also where Eigen's are not.
 template <typename Function>
@@ -33,48 +29,38 @@ float NearestBFloat16(float value) {
 
 }  // namespace
 
-void Relu(int64_t count, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = (in < 0.0f).select(0.0f, in);
-}
+void Relu(int64_t count, const float* x, float* y) { Kernels().rows.map(ElementFunction::kRelu, 0, 0, count, x, y); }
 
 void LeakyRelu(int64_t count, float alpha, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = (in < 0.0f).select(alpha * in, in);
+  Kernels().rows.map(ElementFunction::kLeakyRelu, alpha, 0, count, x, y);
 }
 
 void Elu(int64_t count, float alpha, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = (in < 0.0f).select(alpha * in.expm1(), in);
+  Kernels().rows.map(ElementFunction::kElu, alpha, 0, count, x, y);
 }
 
 void Selu(int64_t count, float alpha, float gamma, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = gamma * (in < 0.0f).select(alpha * in.expm1(), in);
+  Kernels().rows.map(ElementFunction::kSelu, alpha, gamma, count, x, y);
 }
 
-// Not Eigen's logistic(), which is off by 5e-5 of the value around -10.
 void Sigmoid(int64_t count, const float* x, float* y) {
-  ArrayMap(y, count) = (1.0f + (-ConstArrayMap(x, count)).exp()).inverse();
+  Kernels().rows.map(ElementFunction::kSigmoid, 0, 0, count, x, y);
 }
 
-void Tanh(int64_t count, const float* x, float* y) { ArrayMap(y, count) = ConstArrayMap(x, count).tanh(); }
+void Tanh(int64_t count, const float* x, float* y) { Kernels().rows.map(ElementFunction::kTanh, 0, 0, count, x, y); }
 
 void Celu(int64_t count, float alpha, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = (in < 0.0f).select(alpha * (in / alpha).expm1(), in);
+  Kernels().rows.map(ElementFunction::kCelu, alpha, 0, count, x, y);
 }
 
-// Not 1 + erf(), nor 1 + tanh() below: both cancel where x is far below zero.
+// Not 1 + erf(), which cancels where x is far below zero.
 void Gelu(int64_t count, const float* x, float* y) {
   constexpr float kInverseSqrt2 = 0.70710678118654752f;
   std::transform(x, x + count, y, [](float v) { return 0.5f * v * std::erfc(-v * kInverseSqrt2); });
 }
 
 void GeluTanh(int64_t count, const float* x, float* y) {
-  constexpr float kTwoSqrt2OverPi = 1.59576912160573071f;
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = in / (1.0f + (-kTwoSqrt2OverPi * (in + 0.044715f * in.cube())).exp());
+  Kernels().rows.map(ElementFunction::kGeluTanh, 0, 0, count, x, y);
 }
 
 void HardSigmoid(int64_t count, float alpha, float beta, const float* x, float* y) {
@@ -87,15 +73,10 @@ void HardSwish(int64_t count, const float* x, float* y) {
 }
 
 void Softplus(int64_t count, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  ArrayMap(y, count) = in.max(0.0f) + (-in.abs()).exp().log1p();
+  Kernels().rows.map(ElementFunction::kSoftplus, 0, 0, count, x, y);
 }
 
-void Mish(int64_t count, const float* x, float* y) {
-  const ConstArrayMap in(x, count);
-  // Far below zero the exponential is not quite zero, which an x without a limit would make visible.
-  ArrayMap(y, count) = in.max(-100.0f) * (in.max(0.0f) + (-in.abs()).exp().log1p()).tanh();
-}
+void Mish(int64_t count, const float* x, float* y) { Kernels().rows.map(ElementFunction::kMish, 0, 0, count, x, y); }
 
 void Softsign(int64_t count, const float* x, float* y) {
   const ConstArrayMap in(x, count);
@@ -238,29 +219,11 @@ void ScaleRows(int64_t rows, int64_t elements, const float* scale, const float* 
 }
 
 void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, float* y) {
-  for (int64_t group = 0; group < groups; ++group) {
-    for (int64_t offset = 0; offset < stride; ++offset) {
-      const int64_t start = group * length * stride + offset;
-      const StridedIn in(x + start, length, Eigen::InnerStride<>(stride));
-      StridedOut out(y + start, length, Eigen::InnerStride<>(stride));
-      // An overflow before this counts as the largest float: infinity minus itself would be no number.
-      const float max = std::min(in.maxCoeff(), kLargest);
-      out = ((in > kLargest).select(kLargest, in) - max).exp();
-      out /= out.sum();
-    }
-  }
+  Kernels().rows.softmax(groups, length, stride, x, y);
 }
 
 void LogSoftmax(int64_t groups, int64_t length, int64_t stride, const float* x, float* y) {
-  for (int64_t group = 0; group < groups; ++group) {
-    for (int64_t offset = 0; offset < stride; ++offset) {
-      const int64_t start = group * length * stride + offset;
-      const StridedIn in(x + start, length, Eigen::InnerStride<>(stride));
-      const float max = in.maxCoeff();
-      const float log_sum = std::log((in - max).exp().sum());
-      StridedOut(y + start, length, Eigen::InnerStride<>(stride)) = in - max - log_sum;
-    }
-  }
+  Kernels().rows.log_softmax(groups, length, stride, x, y);
 }
 
 }  // namespace halfwave::kernels

@@ -44,20 +44,6 @@ struct Tile {
   bool last;             // no more lines follow
 };
 
-inline Packet LoadPart(const float* p, int64_t width) {
-  if (width >= kLanes) return Load(p);
-  alignas(64) float part[kLanes] = {};
-  for (int64_t i = 0; i < width; ++i) part[i] = p[i];
-  return LoadAligned(part);
-}
-
-inline void StorePart(float* p, int64_t width, const Packet& value) {
-  if (width >= kLanes) return Store(p, value);
-  alignas(64) float part[kLanes];
-  Store(part, value);
-  for (int64_t i = 0; i < width; ++i) p[i] = part[i];
-}
-
 template <int kRows, int kPackets>
 void RunTile(const Tile& tile) {
   const DenseCall& call = *tile.call;

@@ -155,7 +155,7 @@ void RunDepthwise(const ConvCall* call) {
 }
 
 // The larger one; NaN, if one is.
-inline Packet Larger(const Packet& a, const Packet& b) {
+inline Packet LargerOrNan(const Packet& a, const Packet& b) {
   const Packet larger = Select(Less(a, b), b, a);
   return Select(Equal(b, b), larger, b);
 }
@@ -180,7 +180,7 @@ void RunMaxPool(const ConvCall* call) {
               const int64_t px = left + j * s.dilation_width;
               if (px < 0 || px >= s.width) continue;
               any = true;
-              best = Larger(best, LoadChannels(x + (py * s.width + px) * s.channels + c, columns));
+              best = LargerOrNan(best, LoadChannels(x + (py * s.width + px) * s.channels + c, columns));
             }
           }
           if (!any) best = Broadcast(-3.402823466e+38f);

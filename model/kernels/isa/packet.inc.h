@@ -24,6 +24,21 @@ inline Packet Add(const Packet& a, const Packet& b) { return Eigen::internal::pa
 inline Packet Multiply(const Packet& a, const Packet& b) { return Eigen::internal::pmul(a, b); }
 // a b + c, rounded once where the instruction set can
 inline Packet MultiplyAdd(const Packet& a, const Packet& b, const Packet& c) { return Eigen::internal::pmadd(a, b, c); }
+// The first `width` lanes, or all of them if there are fewer; the others are 0, and not stored.
+inline Packet LoadPart(const float* p, int64_t width) {
+  if (width >= kLanes) return Load(p);
+  alignas(64) float part[kLanes] = {};
+  for (int64_t i = 0; i < width; ++i) part[i] = p[i];
+  return LoadAligned(part);
+}
+
+inline void StorePart(float* p, int64_t width, const Packet& value) {
+  if (width >= kLanes) return Store(p, value);
+  alignas(64) float part[kLanes];
+  Store(part, value);
+  for (int64_t i = 0; i < width; ++i) p[i] = part[i];
+}
+
 // All bits set where a < b, a == b; none elsewhere.
 inline Packet Less(const Packet& a, const Packet& b) { return Eigen::internal::pcmp_lt(a, b); }
 inline Packet Equal(const Packet& a, const Packet& b) { return Eigen::internal::pcmp_eq(a, b); }

@@ -1,5 +1,6 @@
 // The plain kernels at the end of the list: any processor runs them, and the others are compared with them.
 #include <cmath>
+#include <limits>
 
 #include "model/kernels/isa/reference_image.h"
 #include "model/kernels/isa/tables.h"
@@ -35,11 +36,62 @@ void Dense(const DenseCall* call) {
   }
 }
 
+float Element(ElementFunction function, float a, float b, float x) {
+  const auto elu = [a](float v) { return v < 0 ? a * std::expm1(v) : v; };
+  const auto softplus = [](float v) { return (v > 0 ? v : 0) + std::log1p(std::exp(-std::fabs(v))); };
+  if (std::isnan(x)) return x;
+  switch (function) {
+    case ElementFunction::kRelu:
+      return x < 0 ? 0 : x;
+    case ElementFunction::kLeakyRelu:
+      return x < 0 ? a * x : x;
+    case ElementFunction::kElu:
+      return elu(x);
+    case ElementFunction::kSelu:
+      return b * elu(x);
+    case ElementFunction::kCelu:
+      return x < 0 ? a * std::expm1(x / a) : x;
+    case ElementFunction::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case ElementFunction::kTanh:
+      return std::tanh(x);
+    case ElementFunction::kGeluTanh:
+      return x / (1 + std::exp(-1.59576912160573071f * (x + 0.044715f * (x * x * x))));
+    case ElementFunction::kSoftplus:
+      return softplus(x);
+    case ElementFunction::kMish:
+      return (x > -100 ? x : -100) * std::tanh(softplus(x));
+  }
+  return x;
+}
+
+void Map(ElementFunction function, float a, float b, int64_t count, const float* x, float* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] = Element(function, a, b, x[i]);
+}
+
+template <bool kLog>
+void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, float* y) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const auto limited = [](float value) { return !kLog && value > kLargest ? kLargest : value; };
+  for (int64_t group = 0; group < groups * stride; ++group) {
+    const int64_t start = group / stride * length * stride + group % stride;
+    float max = -std::numeric_limits<float>::infinity();
+    for (int64_t k = 0; k < length; ++k) max = limited(std::fmax(max, x[start + k * stride]));
+    float sum = 0;
+    for (int64_t k = 0; k < length; ++k) sum += std::exp(limited(x[start + k * stride]) - max);
+    for (int64_t k = 0; k < length; ++k) {
+      const float shifted = limited(x[start + k * stride]) - max;
+      y[start + k * stride] = kLog ? shifted - std::log(sum) : std::exp(shifted) / sum;
+    }
+  }
+}
+
 }  // namespace
 
 const KernelTable kReferenceKernels = {
     "reference",
     {PackedElements, Pack, ScratchElements, Dense},
+    {Map, Softmax<false>, Softmax<true>},
     {{ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
      {ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
      {ReferenceDepthwisePackedElements, ReferenceDepthwisePack, ReferenceConvScratchElements, ReferenceDepthwise},

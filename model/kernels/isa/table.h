@@ -6,6 +6,7 @@
 
 #include "model/kernels/isa/activation.h"
 #include "model/kernels/isa/conv_table.h"
+#include "model/kernels/isa/row_table.h"
 
 namespace halfwave::kernels {
 
@@ -37,6 +38,7 @@ struct DenseKernels {
 struct KernelTable {
   const char* name;
   DenseKernels dense;
+  RowKernels rows;
   ImageKernels image;
 };
 

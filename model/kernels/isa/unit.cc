@@ -2,6 +2,7 @@
 // that it exports.
 #include "model/kernels/isa/dense.inc.h"
 #include "model/kernels/isa/depthwise.inc.h"
+#include "model/kernels/isa/softmax.inc.h"
 #include "model/kernels/isa/winograd.inc.h"
 
 namespace halfwave::kernels {
@@ -10,6 +11,7 @@ extern const KernelTable HALFWAVE_ISA_TABLE;
 const KernelTable HALFWAVE_ISA_TABLE = {
     HALFWAVE_ISA_NAME,
     {DensePackedElements, PackDense, DenseScratchElements, RunDense},
+    {Map, SoftmaxOf<false>, SoftmaxOf<true>},
     {{DirectPackedElements, PackDirect, DirectScratchElements, RunDirect},
      {WinogradPackedElements, PackWinograd, WinogradScratchElements, RunWinograd},
      {DepthwisePackedElements, PackDepthwise, DepthwiseScratchElements, RunDepthwise},
