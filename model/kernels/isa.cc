@@ -38,11 +38,11 @@ bool HasV4() { return __builtin_cpu_supports("x86-64-v4"); }
 const std::vector<Isa>& Isas() {
   static const auto& list = *new std::vector<Isa> {
 #if defined(__x86_64__)
-    {&kX86_64_v4Kernels, HasV4(), false}, {&kX86_64_v3Kernels, HasV3(), true}, {&kX86_64_v2Kernels, HasV2(), true},
+    {&kX86_64_v4Kernels, HasV4()}, {&kX86_64_v3Kernels, HasV3()}, {&kX86_64_v2Kernels, HasV2()},
 #elif defined(__aarch64__)
-    {&kNeonKernels, true, true},
+    {&kNeonKernels, true},
 #endif
-        {&kReferenceKernels, true, true},
+        {&kReferenceKernels, true},
   };
   return list;
 }
@@ -51,7 +51,7 @@ absl::Status SelectIsa(std::string_view forced) {
   std::vector<std::string> available;
   for (const Isa& isa : Isas()) {
     if (!isa.available) continue;
-    if (forced.empty() ? isa.automatic : forced == isa.table->name) {
+    if (forced.empty() || forced == isa.table->name) {
       chosen = isa.table;
       return absl::OkStatus();
     }

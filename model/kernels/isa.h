@@ -19,14 +19,13 @@ inline constexpr char kForceIsa[] = "HALFWAVE_FORCE_ISA";
 struct Isa {
   const KernelTable* table;
   bool available;  // this processor has it
-  bool automatic;  // may be chosen without being forced
 };
 
 // All that this program was compiled with, best first; the plain reference, which is always available, last.
 const std::vector<Isa>& Isas();
 
-// Makes Kernels() the set named `forced`, or the best that is available and automatic if the name is empty. Layers keep
-// the table they were made with. INVALID_ARGUMENT, listing what is available, if this processor or program lacks it.
+// Makes Kernels() the set named `forced`, or the best that is available if the name is empty. Layers keep the table
+// they were made with. INVALID_ARGUMENT, listing what is available, if this processor or program lacks it.
 absl::Status SelectIsa(std::string_view forced);
 // The same with the value of HALFWAVE_FORCE_ISA.
 absl::Status SelectIsa();

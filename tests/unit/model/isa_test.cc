@@ -27,10 +27,10 @@ TEST_F(IsaTest, ThePlainReferenceIsLastAndAlwaysAvailable) {
   EXPECT_TRUE(Isas().back().available);
 }
 
-TEST_F(IsaTest, TheBestThatNeedsNoForceIsChosen) {
+TEST_F(IsaTest, TheBestThatIsAvailableIsChosen) {
   ASSERT_TRUE(SelectIsa("").ok());
   for (const Isa& isa : Isas()) {
-    if (!isa.available || !isa.automatic) continue;
+    if (!isa.available) continue;
     EXPECT_STREQ(Kernels().name, isa.table->name);
     break;
   }
