@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/finite.h"
 #include "model/base/status_macros.h"
 #include "model/engine/lowering.h"
 #include "model/graph/cost.h"
@@ -85,7 +86,7 @@ absl::StatusOr<std::vector<Constant>> EvaluateNode(const NodeContext& context, c
     if (context.node().outputs[index].empty() || index >= types.size()) continue;
     result = ToConstant(graph.outputs[next], memory.data() + plan.buffers[plan.outputs[next]].offset);
     ++next;
-    if (std::any_of(result.floats.begin(), result.floats.end(), [](float value) { return !std::isfinite(value); })) {
+    if (!AllFinite(result.floats)) {
       return context.Invalid("makes a constant that is not finite");
     }
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/finite.h"
 #include "model/base/status_macros.h"
 #include "model/engine/operators.h"
 #include "model/graph/axes.h"
@@ -15,19 +16,6 @@
 namespace halfwave {
 namespace {
 
-// weights: [in, out], or [out, in] if transposed. The result is [in, out], times `factor`.
-std::vector<float> ScaledWeights(const Constant& weights, bool transposed, float factor) {
-  const int64_t in = weights.shape[transposed ? 1 : 0];
-  const int64_t out = weights.shape[transposed ? 0 : 1];
-  std::vector<float> result(weights.floats.size());
-  for (int64_t i = 0; i < in; ++i) {
-    for (int64_t o = 0; o < out; ++o) {
-      result[i * out + o] = factor * weights.floats[transposed ? o * in + i : i * out + o];
-    }
-  }
-  return result;
-}
-
 Value Transposed(Builder& builder, const Value& matrix) {
   const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
   return builder.EmitTemporary(
@@ -36,9 +24,7 @@ Value Transposed(Builder& builder, const Value& matrix) {
 }
 
 absl::Status ExpectFinite(Builder& builder, const std::vector<float>& values) {
-  if (std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
-    return absl::OkStatus();
-  }
+  if (AllFinite(values)) return absl::OkStatus();
   return builder.context().Invalid("alpha or beta makes a weight that is not finite");
 }
 
@@ -134,10 +120,15 @@ absl::Status LowerGemm(Builder& builder) {
     for (float& value : bias) value *= beta;
   }
   const Value input = builder.TakeRowMajor(0);
-  std::vector<float> scaled = ScaledWeights(*weights, trans_b != 0, alpha);
-  HALFWAVE_RETURN_IF_ERROR(ExpectFinite(builder, scaled));
+  std::vector<float> scaled;
+  if (alpha != 1) {
+    scaled = weights->floats;
+    for (float& value : scaled) value *= alpha;
+    HALFWAVE_RETURN_IF_ERROR(ExpectFinite(builder, scaled));
+  }
   HALFWAVE_RETURN_IF_ERROR(ExpectFinite(builder, bias));
-  builder.Emit(std::make_unique<Dense>(input.shape[0], input.shape[1], output[1], std::move(scaled), std::move(bias)),
+  builder.Emit(std::make_unique<Dense>(input.shape[0], input.shape[1], output[1], alpha == 1 ? weights->floats : scaled,
+                                       trans_b != 0, bias),
                {input}, false);
   return absl::OkStatus();
 }
@@ -153,8 +144,7 @@ absl::Status LowerMatMul(Builder& builder) {
   const int64_t out = weights->shape[1];
   std::vector<float> bias(out, 0.0f);
   if (const Constant* values = builder.context().FindConstant(2)) bias = values->floats;
-  builder.Emit(std::make_unique<Dense>(input.elements() / in, in, out, weights->floats, std::move(bias)), {input},
-               false);
+  builder.Emit(std::make_unique<Dense>(input.elements() / in, in, out, weights->floats, false, bias), {input}, false);
   return absl::OkStatus();
 }
 

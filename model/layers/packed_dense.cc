@@ -4,12 +4,12 @@
 
 namespace halfwave {
 
-PackedDense::PackedDense(int64_t in, int64_t out, const float* weights, const float* bias)
+PackedDense::PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias)
     : kernels_(kernels::Kernels().dense),
       in_(in),
       out_(out),
       packed_(AlignedBuffer::InLargePages(kernels_.packed_elements(in, out))) {
-  kernels_.pack(in, out, weights, bias, packed_.data());
+  kernels_.pack(in, out, weights, transposed ? 1 : out, transposed ? in : 1, bias, packed_.data());
 }
 
 void PackedDense::Run(int64_t rows, const float* x, int64_t x_stride, const kernels::Activation& activation,

@@ -8,8 +8,8 @@ namespace halfwave {
 // Weights packed for the instruction set that was chosen when they were. Immutable.
 class PackedDense {
  public:
-  // weights: [in, out] row-major. bias: [out].
-  PackedDense(int64_t in, int64_t out, const float* weights, const float* bias);
+  // weights: [in, out], or [out, in] if `transposed`, row-major. bias: [out].
+  PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias);
 
   // y = activation(x W + bias), counted if `counts` is not null. x: [rows, in], rows x_stride floats apart; y: [rows,
   // out], rows y_stride floats apart; they do not overlap. scratch: ScratchElements(rows) floats. Allocates nothing.

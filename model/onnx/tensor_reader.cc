@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/finite.h"
 #include "model/base/status_macros.h"
 #include "model/onnx/external_data.h"
 #include "model/onnx/text.h"
@@ -181,7 +182,8 @@ absl::Status ReadElements(const TensorProto& tensor, Elements elements, Constant
 }
 
 absl::Status CheckValues(const TensorProto& tensor, const Constant& constant) {
-  for (size_t i = 0; i < constant.floats.size(); ++i) {
+  const bool all_finite = AllFinite(constant.floats);
+  for (size_t i = 0; i < constant.floats.size() && !all_finite; ++i) {
     if (std::isfinite(constant.floats[i])) continue;
     return TensorError(tensor, absl::StrCat("element ", i, " is ", constant.floats[i], " as a float32",
                                             "; a model with weights that are not finite is not served"));

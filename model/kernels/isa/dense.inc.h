@@ -317,16 +317,31 @@ int64_t DenseScratchElements(int64_t rows, int64_t in) { return ((rows < kListRo
 
 int64_t DensePackedElements(int64_t in, int64_t out) { return (in + 1) * RoundUp(out, kLanes); }
 
-void PackDense(int64_t in, int64_t out, const float* weights, const float* bias, float* packed) {
+void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
+               float* packed) {
+  // So many inputs at once that whole cache lines are read, whichever of the two strides is 1.
+  constexpr int64_t kAtOnce = 32;
   const int64_t padded = RoundUp(out, kLanes);
   for (int64_t unit = 0; unit < padded; unit += kPanel) {
-    const int64_t line = padded - unit < kPanel ? padded - unit : kPanel;
-    const int64_t used = out - unit < line ? out - unit : line;
-    for (int64_t k = -1; k < in; ++k) {
-      const float* source = k < 0 ? bias + unit : weights + k * out + unit;
-      for (int64_t i = 0; i < used; ++i) packed[i] = source[i];
-      for (int64_t i = used; i < line; ++i) packed[i] = 0;
-      packed += line;
+    const int64_t line = Min(padded - unit, kPanel), used = Min(out - unit, line);
+    for (int64_t i = 0; i < line; ++i) packed[i] = i < used ? bias[unit + i] : 0;
+    packed += line;
+    for (int64_t k = 0; k < in; k += kAtOnce) {
+      const int64_t lines = Min(in - k, kAtOnce);
+      const float* source = weights + k * in_stride + unit * out_stride;
+      if (out_stride == 1) {
+        for (int64_t l = 0; l < lines; ++l) {
+          for (int64_t i = 0; i < used; ++i) packed[l * line + i] = source[l * in_stride + i];
+        }
+      } else {
+        for (int64_t i = 0; i < used; ++i) {
+          for (int64_t l = 0; l < lines; ++l) packed[l * line + i] = source[l * in_stride + i * out_stride];
+        }
+      }
+      for (int64_t l = 0; l < lines; ++l) {
+        for (int64_t i = used; i < line; ++i) packed[l * line + i] = 0;
+      }
+      packed += lines * line;
     }
   }
 }

@@ -10,9 +10,12 @@ namespace {
 
 int64_t PackedElements(int64_t in, int64_t out) { return (in + 1) * out; }
 
-void Pack(int64_t in, int64_t out, const float* weights, const float* bias, float* packed) {
-  for (int64_t i = 0; i < out; ++i) packed[i] = bias[i];
-  for (int64_t i = 0; i < in * out; ++i) packed[out + i] = weights[i];
+void Pack(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
+          float* packed) {
+  for (int64_t unit = 0; unit < out; ++unit) {
+    packed[unit] = bias[unit];
+    for (int64_t k = 0; k < in; ++k) packed[(1 + k) * out + unit] = weights[k * in_stride + unit * out_stride];
+  }
 }
 
 int64_t ScratchElements(int64_t, int64_t) { return 0; }

@@ -27,8 +27,9 @@ struct DenseCall {
 struct DenseKernels {
   // Floats that weights [in, out] and their bias take, packed; the memory has to be on a cache line.
   int64_t (*packed_elements)(int64_t in, int64_t out);
-  // weights: [in, out] row-major. bias: [out].
-  void (*pack)(int64_t in, int64_t out, const float* weights, const float* bias, float* packed);
+  // weights: [in, out], neighbouring inputs in_stride floats apart, neighbouring outputs out_stride. bias: [out].
+  void (*pack)(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
+               float* packed);
   // Of one call; never falls as rows grow.
   int64_t (*scratch_elements)(int64_t rows, int64_t in);
   void (*run)(const DenseCall* call);

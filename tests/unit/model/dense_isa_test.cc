@@ -42,7 +42,7 @@ class PackedDense {
         out_(out),
         packed_(table.dense.packed_elements(in, out)),
         scratch_(table.dense.scratch_elements(kMostRows, in)) {
-    table.dense.pack(in, out, weights.data(), bias.data(), packed_.data());
+    table.dense.pack(in, out, weights.data(), out, 1, bias.data(), packed_.data());
   }
 
   struct Result {
@@ -199,6 +199,21 @@ TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchAtEveryPosition) {
           }
         }
       }
+    }
+  }
+}
+
+TEST_P(DenseIsa, WeightsThatLieTheOtherWayRoundArePackedTheSame) {
+  const kernels::DenseKernels& dense = GetParam()->dense;
+  for (const int64_t in : {1, 31, 32, 33, 70}) {
+    for (const int64_t out : {1, 7, 16, 31, 127, 128, 130, 257}) {
+      const auto w = Noise(in * out, 12), bias = Noise(out, 13);
+      std::vector<float> transposed(in * out);
+      for (int64_t i = 0; i < in * out; ++i) transposed[i % out * in + i / out] = w[i];
+      AlignedBuffer want(dense.packed_elements(in, out)), got(want.size());
+      dense.pack(in, out, w.data(), out, 1, bias.data(), want.data());
+      dense.pack(in, out, transposed.data(), 1, in, bias.data(), got.data());
+      ASSERT_TRUE(std::equal(want.data(), want.data() + want.size(), got.data())) << in << " to " << out;
     }
   }
 }
