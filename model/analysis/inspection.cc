@@ -121,11 +121,11 @@ Inspection Inspect(const std::filesystem::path& path, const InspectOptions& opti
   if (error) inspection.file_bytes = 0;
   absl::StatusOr<OnnxModel> file = ReadOnnxFile(path, options.reader);
   if (file.ok()) {
-    inspection.sha256 = file->sha256;
     Describe(file->graph, inspection);
     auto model = Model::Create(std::move(file->graph), options.model);
     if (model.ok()) inspection.model = *std::move(model);
     inspection.status = model.status();
+    inspection.sha256 = file->sha256.get();
   } else {
     inspection.status = file.status();
   }

@@ -1,16 +1,22 @@
 #include "model/onnx/reader.h"
 
-#include <algorithm>
+#include <future>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "model/base/status_macros.h"
+#include "model/onnx/byte_source.h"
 #include "model/onnx/node_reader.h"
 #include "model/onnx/part_count.h"
 #include "model/onnx/regular_file.h"
 #include "model/onnx/sha256.h"
 #include "model/onnx/sidecar.h"
+#include "model/onnx/split_model.h"
 #include "model/onnx/tensor_reader.h"
 #include "model/onnx/text.h"
 #include "model/onnx/value_reader.h"
@@ -18,6 +24,8 @@
 
 namespace halfwave {
 namespace {
+
+constexpr int kBlockBytes = 1 << 16;
 
 absl::Status CheckSize(int64_t bytes, const ReaderOptions& options) {
   if (bytes > options.max_model_bytes) {
@@ -32,8 +40,10 @@ absl::Status CheckSize(int64_t bytes, const ReaderOptions& options) {
 }
 
 // Real networks have some thousands.
-absl::Status CheckParts(google::protobuf::io::ZeroCopyInputStream& bytes) {
+absl::Status CheckParts(const ByteSource& source) {
   constexpr int64_t kMaxParts = 2'000'000;
+  SourceStream stream(source);
+  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
   if (HasFewParts(bytes, *onnx::ModelProto::descriptor(), kMaxParts)) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       absl::StrCat("the model consists of more than ", kMaxParts, " nodes, attributes, names and the like"));
@@ -58,23 +68,24 @@ absl::StatusOr<int64_t> ReadOpset(const onnx::ModelProto& model) {
   return absl::InvalidArgumentError("the model does not say which opset it uses; export it with opset 13 or later");
 }
 
-// Takes the weights out of `proto` one at a time, so that no two copies of them all exist.
-absl::Status ReadInitializers(onnx::GraphProto& proto, TensorSource& source, Graph& graph) {
-  if (proto.sparse_initializer_size() > 0) {
+// Each goes as soon as it has been read, so that no two copies of them all exist.
+absl::Status ReadInitializers(SplitModel& model, TensorSource& source, Graph& graph) {
+  if (model.proto.graph().sparse_initializer_size() > 0) {
     return absl::UnimplementedError("the model keeps sparse weights, which are not supported; export dense ones");
   }
-  for (auto& initializer : *proto.mutable_initializer()) {
-    HALFWAVE_ASSIGN_OR_RETURN(Constant constant, ReadTensor(initializer, source));
-    if (initializer.name().empty()) return absl::InvalidArgumentError("a weight of the model has no name");
-    if (!graph.constants.emplace(initializer.name(), std::move(constant)).second) {
-      return absl::InvalidArgumentError(absl::StrCat("the weight '", initializer.name(), "' is there twice"));
+  for (SplitModel::Initializer& initializer : model.initializers) {
+    const onnx::TensorProto proto = std::move(initializer.proto);
+    HALFWAVE_ASSIGN_OR_RETURN(Constant constant, ReadTensor(proto, source, initializer.raw));
+    if (proto.name().empty()) return absl::InvalidArgumentError("a weight of the model has no name");
+    if (!graph.constants.emplace(proto.name(), std::move(constant)).second) {
+      return absl::InvalidArgumentError(absl::StrCat("the weight '", proto.name(), "' is there twice"));
     }
-    onnx::TensorProto().Swap(&initializer);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Graph> ReadGraph(onnx::ModelProto& proto, TensorSource source) {
+absl::StatusOr<Graph> ReadGraph(SplitModel& model, TensorSource source) {
+  onnx::ModelProto& proto = model.proto;
   Graph graph;
   graph.name = ToUtf8(proto.graph().name());
   graph.producer = ToUtf8(
@@ -82,54 +93,31 @@ absl::StatusOr<Graph> ReadGraph(onnx::ModelProto& proto, TensorSource source) {
   HALFWAVE_ASSIGN_OR_RETURN(graph.opset, ReadOpset(proto));
   HALFWAVE_RETURN_IF_ERROR(CheckOperators(proto, graph));
   for (const auto& entry : proto.metadata_props()) graph.metadata[ToUtf8(entry.key())] = ToUtf8(entry.value());
-  HALFWAVE_RETURN_IF_ERROR(ReadInitializers(*proto.mutable_graph(), source, graph));
+  HALFWAVE_RETURN_IF_ERROR(ReadInitializers(model, source, graph));
   HALFWAVE_RETURN_IF_ERROR(ReadInputsAndOutputs(proto.graph(), graph));
   HALFWAVE_RETURN_IF_ERROR(ReadNodes(*proto.mutable_graph(), source, graph));
   return graph;
 }
 
-// A file's bytes from front to back, hashed on the way if asked: what is parsed is what the hash stands for, and no
-// second copy is needed for either. (Mapped into memory, a file that shrinks would end the process.)
-class HashedFile : public google::protobuf::io::CopyingInputStream {
- public:
-  HashedFile(const RegularFile& file, bool hash) : file_(file), hashes_(hash) {}
-
-  int Read(void* buffer, int size) override {
-    const int64_t got = file_.ReadAt(position_, buffer, std::min<int64_t>(size, file_.size() - position_));
-    if (hashes_) hash_.Update(std::string_view(static_cast<const char*>(buffer), got));
-    position_ += got;
-    return static_cast<int>(got);
+std::string HashOf(const ByteSource& source) {
+  std::vector<char> block(kBlockBytes);
+  Sha256 hash;
+  int64_t position = 0;
+  while (const int64_t got = source.ReadAt(position, block.data(), kBlockBytes)) {
+    hash.Update({block.data(), static_cast<size_t>(got)});
+    position += got;
   }
-  std::string Hash() { return hash_.Hex(); }
+  return hash.Hex();
+}
 
- private:
-  const RegularFile& file_;
-  const bool hashes_;
-  int64_t position_ = 0;
-  Sha256 hash_;
-};
-
-absl::StatusOr<OnnxModel> ReadModel(const RegularFile& file, const std::filesystem::path& folder,
-                                    const ReaderOptions& options) {
-  constexpr int kBlockBytes = 1 << 18;
-  HALFWAVE_RETURN_IF_ERROR(CheckSize(file.size(), options));
-  HashedFile source(file, /*hash=*/true);
-  onnx::ModelProto proto;
-  {
-    HashedFile first(file, /*hash=*/false);
-    google::protobuf::io::CopyingInputStreamAdaptor stream(&first, kBlockBytes);
-    HALFWAVE_RETURN_IF_ERROR(CheckParts(stream));
-  }
-  {
-    google::protobuf::io::CopyingInputStreamAdaptor stream(&source, kBlockBytes);
-    if (!proto.ParseFromBoundedZeroCopyStream(&stream, static_cast<int>(file.size())) || !proto.has_graph()) {
-      return NotAModel(file.size());
-    }
-  }
-  OnnxModel model;
-  model.sha256 = source.Hash();
-  HALFWAVE_ASSIGN_OR_RETURN(model.graph, ReadGraph(proto, TensorSource{folder, options.max_model_bytes}));
-  return model;
+absl::StatusOr<SplitModel> Split(const ByteSource& source, const ReaderOptions& options) {
+  HALFWAVE_RETURN_IF_ERROR(CheckSize(source.size(), options));
+  HALFWAVE_RETURN_IF_ERROR(CheckParts(source));
+  SourceStream stream(source);
+  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
+  std::optional<SplitModel> model = ReadSplitModel(bytes);
+  if (!model) return NotAModel(source.size());
+  return *std::move(model);
 }
 
 absl::Status WithFile(const absl::Status& status, const std::filesystem::path& path) {
@@ -139,28 +127,39 @@ absl::Status WithFile(const absl::Status& status, const std::filesystem::path& p
 }  // namespace
 
 absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions& options) {
-  HALFWAVE_RETURN_IF_ERROR(CheckSize(static_cast<int64_t>(bytes.size()), options));
-  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  HALFWAVE_RETURN_IF_ERROR(CheckParts(stream));
-  onnx::ModelProto proto;
-  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !proto.has_graph()) {
-    return NotAModel(static_cast<int64_t>(bytes.size()));
-  }
+  const MemoryBytes source(bytes);
+  HALFWAVE_ASSIGN_OR_RETURN(SplitModel split, Split(source, options));
   OnnxModel model;
-  model.sha256 = Sha256Hex(bytes);
-  HALFWAVE_ASSIGN_OR_RETURN(model.graph, ReadGraph(proto, TensorSource{std::nullopt, options.max_model_bytes}));
+  HALFWAVE_ASSIGN_OR_RETURN(model.graph, ReadGraph(split, {&source, std::nullopt, options.max_model_bytes}));
+  std::promise<std::string> hash;
+  hash.set_value(HashOf(source));
+  model.sha256 = hash.get_future();
   return model;
 }
 
 absl::StatusOr<OnnxModel> ReadOnnxFile(const std::filesystem::path& path, const ReaderOptions& options) {
-  HALFWAVE_ASSIGN_OR_RETURN(const RegularFile file, RegularFile::Open(path));
-  absl::StatusOr<OnnxModel> model = ReadModel(file, path.parent_path(), options);
-  if (!model.ok()) return WithFile(model.status(), path);
+  HALFWAVE_ASSIGN_OR_RETURN(RegularFile opened, RegularFile::Open(path));
+  const auto file = std::make_shared<const RegularFile>(std::move(opened));
+  absl::StatusOr<SplitModel> split = Split(*file, options);
+  if (!split.ok()) return WithFile(split.status(), path);
+  OnnxModel model;
+  // Hashing takes as long as all the rest, so it gets a thread, where there is one to be had.
+  model.sha256 = std::async([file] {
+    std::string hash = HashOf(*file);
+    return file->HasChanged() ? std::string() : hash;
+  });
+  absl::StatusOr<Graph> graph = ReadGraph(*split, {file.get(), path.parent_path(), options.max_model_bytes});
+  // It was read in pieces, which have to be of one file.
+  if (file->HasChanged()) {
+    return absl::UnavailableError(absl::StrCat(path.string(), ": changed while it was read; load it again"));
+  }
+  if (!graph.ok()) return WithFile(graph.status(), path);
+  model.graph = *std::move(graph);
   std::filesystem::path sidecar = path;
   sidecar.replace_extension(".halfwave.json");
   std::error_code error;
   if (std::filesystem::exists(sidecar, error)) {
-    HALFWAVE_RETURN_IF_ERROR(ReadSidecar(sidecar, model->graph.metadata));
+    HALFWAVE_RETURN_IF_ERROR(ReadSidecar(sidecar, model.graph.metadata));
   }
   return model;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,9 @@ struct ReaderOptions {
 // A model file as it was found: the graph, and the hash that tells this file from any other.
 struct OnnxModel {
   Graph graph;
-  std::string sha256;  // of the model file's bytes, 64 hexadecimal digits; external data are not in it
+  // Of the model file's bytes, 64 hexadecimal digits; external data are not in it. Computed beside everything else, so
+  // that get() may have to wait. Empty if the file was written to meanwhile.
+  std::shared_future<std::string> sha256;
 };
 
 // Reads a serialised ModelProto. Nodes come out sorted, Constant nodes as constants, weights as Constant has them.
@@ -34,8 +37,7 @@ absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions&
 
 // ParseOnnx over a file's bytes, and the external data in its folder; a sidecar `<file without .onnx>.halfwave.json`
 // beside it overrides the metadata of the same keys. NOT_FOUND if there is no such file. Messages name the file.
-// The file's bytes and the weights made from them are never in memory both as a whole: at the most the file and its
-// largest tensor, or the weights and the largest tensor.
+// UNAVAILABLE if it was written to meanwhile. Large weights are read straight to where they are kept.
 absl::StatusOr<OnnxModel> ReadOnnxFile(const std::filesystem::path& path, const ReaderOptions& options = {});
 
 }  // namespace halfwave

@@ -1,5 +1,6 @@
 #include "model/onnx/tensor_reader.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -69,6 +70,11 @@ int64_t ElementBytes(DataType type) {
   return 0;
 }
 
+absl::Status ReadBytes(const TensorProto& tensor, const Extent& place, const TensorSource& source, void* out) {
+  if (source.file->ReadAt(place.offset, out, place.bytes) == place.bytes) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("tensor '", tensor.name(), "': the file ended while it was read"));
+}
+
 // Elements of one tensor on their way from the file to a constant.
 class Elements {
  public:
@@ -112,6 +118,22 @@ class Elements {
     return Convert<Stored>(field, out, [](Stored value) { return value; });
   }
 
+  // Elements that lie in the file as they will in memory.
+  absl::Status ReadInto(const Extent& place, std::vector<float>& out) {
+    HALFWAVE_RETURN_IF_ERROR(CheckBytes(place.bytes, sizeof(float)));
+    HALFWAVE_RETURN_IF_ERROR(Take(count_, sizeof(float)));
+    // By way of a block that stays in the cache: the large memory is written once, not cleared first.
+    constexpr int64_t kBlock = 1 << 14;
+    std::vector<float> block(std::min(count_, kBlock));
+    out.reserve(count_);
+    for (int64_t done = 0; done < count_; done += kBlock) {
+      const int64_t count = std::min(count_ - done, kBlock), bytes = sizeof(float);
+      HALFWAVE_RETURN_IF_ERROR(ReadBytes(tensor_, {place.offset + done * bytes, count * bytes}, source_, block.data()));
+      out.insert(out.end(), block.begin(), block.begin() + count);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status ConvertStrings(std::vector<std::string>& out) {
     if (raw_) return TensorError(tensor_, "text cannot lie in raw or external data");
     HALFWAVE_RETURN_IF_ERROR(CheckCount(tensor_.string_data_size(), 1));
@@ -125,10 +147,13 @@ class Elements {
 
  private:
   absl::Status CheckCount(int64_t in_field, size_t bytes) const {
-    if (!raw_) return in_field == count_ ? absl::OkStatus() : CountError(tensor_, count_, "", in_field, "");
-    if (raw_->size() / bytes == static_cast<size_t>(count_) && raw_->size() % bytes == 0) return absl::OkStatus();
-    return CountError(tensor_, count_, absl::StrCat(" of ", bytes, " bytes"), static_cast<int64_t>(raw_->size()),
-                      " bytes");
+    if (raw_) return CheckBytes(static_cast<int64_t>(raw_->size()), static_cast<int64_t>(bytes));
+    return in_field == count_ ? absl::OkStatus() : CountError(tensor_, count_, "", in_field, "");
+  }
+
+  absl::Status CheckBytes(int64_t found, int64_t bytes) const {
+    if (found / bytes == count_ && found % bytes == 0) return absl::OkStatus();
+    return CountError(tensor_, count_, absl::StrCat(" of ", bytes, " bytes"), found, " bytes");
   }
 
   absl::Status Take(int64_t elements, int64_t bytes) const {
@@ -265,7 +290,8 @@ std::string ElementTypeName(int32_t onnx_type) {
   return absl::StrCat("number ", onnx_type);
 }
 
-absl::StatusOr<Constant> ReadTensor(const TensorProto& tensor, TensorSource& source) {
+absl::StatusOr<Constant> ReadTensor(const TensorProto& tensor, TensorSource& source,
+                                    const std::optional<Extent>& in_file) {
   HALFWAVE_RETURN_IF_ERROR(CheckName("tensor", tensor.name()));
   if (tensor.dims_size() > kMaxRank) {
     return TensorError(tensor, absl::StrCat("has ", tensor.dims_size(), " dimensions; at most ", kMaxRank));
@@ -283,11 +309,19 @@ absl::StatusOr<Constant> ReadTensor(const TensorProto& tensor, TensorSource& sou
   if (!count) {
     return TensorError(tensor, absl::StrCat("shape ", ShapeToString(constant.shape), " is negative or too large"));
   }
-  std::string external;
+  std::string bytes;
   std::optional<std::string_view> raw;
   if (tensor.data_location() == TensorProto::EXTERNAL) {
-    HALFWAVE_ASSIGN_OR_RETURN(external, External(tensor, *type, *count, source));
-    raw = external;
+    HALFWAVE_ASSIGN_OR_RETURN(bytes, External(tensor, *type, *count, source));
+    raw = bytes;
+  } else if (in_file && *type == DataType::kFloat) {
+    HALFWAVE_RETURN_IF_ERROR(Elements(tensor, raw, *count, source).ReadInto(*in_file, constant.floats));
+    HALFWAVE_RETURN_IF_ERROR(CheckValues(tensor, constant));
+    return constant;
+  } else if (in_file) {
+    bytes.resize(in_file->bytes);
+    HALFWAVE_RETURN_IF_ERROR(ReadBytes(tensor, *in_file, source, bytes.data()));
+    raw = bytes;
   } else if (tensor.has_raw_data()) {
     raw = tensor.raw_data();
   }

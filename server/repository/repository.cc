@@ -69,7 +69,8 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
       return absl::Status(model.status().code(), absl::StrCat(path.string(), ": ", model.status().message()));
     }
     HALFWAVE_RETURN_IF_ERROR(CheckMemory(**model, options.version.scheduler.max_batch_rows));
-    return std::make_shared<ModelVersion>(name, kOnlyVersion, file.sha256, *std::move(model), options.version, metrics);
+    return std::make_shared<ModelVersion>(name, kOnlyVersion, file.sha256.get(), *std::move(model), options.version,
+                                          metrics);
   };
   auto loaded = load();
   absl::Status status = loaded.status();

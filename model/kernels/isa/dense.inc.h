@@ -319,8 +319,7 @@ int64_t DensePackedElements(int64_t in, int64_t out) { return (in + 1) * RoundUp
 
 void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
                float* packed) {
-  // So many inputs at once that whole cache lines are read, whichever of the two strides is 1.
-  constexpr int64_t kAtOnce = 32;
+  constexpr int64_t kAtOnce = 128;  // inputs: few enough that the lines written stay in the cache
   const int64_t padded = RoundUp(out, kLanes);
   for (int64_t unit = 0; unit < padded; unit += kPanel) {
     const int64_t line = Min(padded - unit, kPanel), used = Min(out - unit, line);
@@ -334,8 +333,19 @@ void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride,
           for (int64_t i = 0; i < used; ++i) packed[l * line + i] = source[l * in_stride + i];
         }
       } else {
-        for (int64_t i = 0; i < used; ++i) {
-          for (int64_t l = 0; l < lines; ++l) packed[l * line + i] = source[l * in_stride + i * out_stride];
+        // A cache line of each of a few outputs at a time.
+        for (int64_t i = 0; i < used; i += 16) {
+          const int64_t outputs = Min(used - i, 16);
+          for (int64_t l = 0; l < lines; ++l) {
+            const float* from = source + l * in_stride + i * out_stride;
+            float* to = packed + l * line + i;
+            if (outputs == 16) {
+#pragma GCC unroll 16
+              for (int64_t o = 0; o < 16; ++o) to[o] = from[o * out_stride];
+            } else {
+              for (int64_t o = 0; o < outputs; ++o) to[o] = from[o * out_stride];
+            }
+          }
         }
       }
       for (int64_t l = 0; l < lines; ++l) {
