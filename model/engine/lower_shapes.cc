@@ -216,6 +216,8 @@ absl::Status LowerDepthToSpace(Builder& builder) {
 
 absl::Status LowerSpaceToDepth(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t block, builder.Attribute<int64_t>("blocksize", 1));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::string mode, builder.Attribute<std::string>("mode", "DCR"));
+  const bool depth_last = builder.context().opset() >= 28 && mode == "CRD";
   const Value input = builder.TakeRowMajor(0);
   const Shape output = builder.OutputShape();
   const int64_t channels = input.shape[1], height = input.shape[2], width = input.shape[3];
@@ -223,7 +225,8 @@ absl::Status LowerSpaceToDepth(Builder& builder) {
   map.reserve(RowElements(output));
   for (int64_t n = 0; n < output[0]; ++n) {
     for (int64_t c = 0; c < output[1]; ++c) {
-      const int64_t place = c / channels, from = c % channels;
+      const int64_t place = depth_last ? c % (block * block) : c / channels;
+      const int64_t from = depth_last ? c / (block * block) : c % channels;
       for (int64_t y = 0; y < output[2]; ++y) {
         for (int64_t x = 0; x < output[3]; ++x) {
           map.push_back(((n * channels + from) * height + y * block + place / block) * width + x * block +

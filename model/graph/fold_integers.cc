@@ -1,6 +1,7 @@
 #include "model/graph/fold_integers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -215,7 +216,27 @@ std::optional<Constant> FoldReduceProd(const NodeContext& context) {
   return IntConstant(*keep != 0 ? Shape{1} : Shape{}, {*value}, data->type);
 }
 
+// Since opset 27 in float16 and bfloat16 too, computed in fp32 unless the file asks for less, which nobody does.
+std::optional<Constant> FoldFloatRange(const NodeContext& context) {
+  double ends[3] = {};
+  for (size_t i = 0; i < 3; ++i) {
+    const Constant* constant = context.FindConstant(i);
+    if (constant == nullptr || constant->floats.size() != 1) return std::nullopt;
+    ends[i] = constant->floats[0];
+  }
+  const double count = std::ceil((ends[1] - ends[0]) / ends[2]);
+  if (!(count <= kMaxValues)) return std::nullopt;
+  Constant range{context.FindConstant(0)->type, {std::max<int64_t>(static_cast<int64_t>(count), 0)}, {}, {}, {}};
+  for (int64_t i = 0; i < range.shape[0]; ++i) {
+    range.floats.push_back(static_cast<float>(ends[0] + static_cast<double>(i) * ends[2]));
+  }
+  return range;
+}
+
 std::optional<Constant> FoldRange(const NodeContext& context) {
+  if (const Constant* first = context.FindConstant(0); first != nullptr && IsFloat(first->type)) {
+    return FoldFloatRange(context);
+  }
   const Constant* start = Integers(context, 0);
   const Constant* limit = Integers(context, 1);
   const Constant* delta = Integers(context, 2);

@@ -294,6 +294,10 @@ absl::StatusOr<Types> InferSpaceToDepth(const NodeContext& context) {
       shape[2] % block != 0 || shape[3] % block != 0) {
     return context.Invalid(absl::StrCat("blocks of ", block, " do not fit an input of shape ", ShapeToString(shape)));
   }
+  HALFWAVE_ASSIGN_OR_RETURN(const std::string mode, context.Attribute<std::string>("mode", "DCR"));
+  if (context.opset() >= 28 && mode != "DCR" && mode != "CRD") {
+    return context.Invalid(absl::StrCat("mode is '", mode, "'; known are DCR and CRD"));
+  }
   return Types{{input.type, {shape[0], shape[1] * block * block, shape[2] / block, shape[3] / block}}};
 }
 

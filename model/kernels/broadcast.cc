@@ -89,7 +89,8 @@ void Broadcast(BinaryOp op, int64_t rows, std::span<const Loop<2>> loops, const 
     case BinaryOp::kFloorMod:
       return run_each([](float l, float r) {
         const float rest = std::fmod(l, r);
-        return rest != 0 && (rest < 0) != (r < 0) ? rest + r : rest;
+        if (rest == 0) return std::copysign(0.0f, r);
+        return (rest < 0) != (r < 0) ? rest + r : rest;
       });
     case BinaryOp::kAnd:
       return run_each([](float l, float r) { return l != 0 && r != 0 ? 1.0f : 0.0f; });

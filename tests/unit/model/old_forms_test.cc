@@ -1,6 +1,9 @@
-// Operators as older opsets wrote them, and as they are written today: the same answers.
+// Operators as older opsets wrote them, and as they are written today: the same answers; and what the newest added.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
 
 #include "model/graph/shape_inference.h"
 #include "tests/support/onnx_builder.h"
@@ -152,6 +155,52 @@ TEST(Limits, RanksAboveSixteenAndRowsOfTooManyStepsAreRefused) {
   const auto refused = LoadModel(costly.Bytes(), {.max_steps_per_row = 9000}).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr("steps for one row"));
+}
+
+// Moving blocks to the depth and back, in either order, changes nothing; the two orders differ.
+TEST(NewForms, SpaceToDepthHasAnOrderSinceOpset28) {
+  std::vector<float> moved[2];
+  for (const bool last : {false, true}) {
+    const Attributes order = {{"blocksize", int64_t{2}}, {"mode", std::string(last ? "CRD" : "DCR")}};
+    OnnxBuilder network(28);
+    network.Input("x", {-1, 3, 4, 6}).Output("y").Output("back");
+    network.Node("SpaceToDepth", {"x"}, {"y"}, order).Node("DepthToSpace", {"y"}, {"back"}, order);
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    const auto x = Noise(2 * 72, 6);
+    const auto outputs = RunModel(*model, {x});
+    moved[last] = outputs[0];
+    EXPECT_EQ(outputs[1], x);
+  }
+  EXPECT_NE(moved[0], moved[1]);
+  OnnxBuilder unknown(28);
+  unknown.Input("x", {-1, 3, 4, 6}).Output("y");
+  unknown.Node("SpaceToDepth", {"x"}, {"y"}, {{"blocksize", int64_t{2}}, {"mode", std::string("RDC")}});
+  EXPECT_THAT(std::string(LoadModel(unknown.Bytes()).status().message()), HasSubstr("mode is 'RDC'"));
+}
+
+TEST(NewForms, ModOfFloatsHasTheSignOfTheDivisorSinceOpset28) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  OnnxBuilder network(28);
+  network.Input("x", {-1, 6}).Weight("w", {6}, {3, -3, 3, -3, 2, 2}).Node("Mod", {"x", "w"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto y = RunModel(*model, {{-7.5f, 7.5f, 7.5f, 3, -0.0f, infinity}})[0];
+  EXPECT_EQ(std::vector<float>(y.begin(), y.begin() + 5), std::vector<float>({1.5f, -1.5f, 1.5f, 0, 0}));
+  EXPECT_TRUE(std::signbit(y[3]));
+  EXPECT_FALSE(std::signbit(y[4]));
+  EXPECT_TRUE(std::isnan(y[5]));
+}
+
+TEST(NewForms, RangeOfFloatsIsKnownAtLoad) {
+  for (const int64_t opset : {11, 27}) {
+    OnnxBuilder network(opset);
+    network.Input("x", {-1, 4}).Weight("a", {}, {1}).Weight("b", {}, {2.9f}).Weight("d", {}, {0.5f}).Output("y");
+    network.Node("Range", {"a", "b", "d"}, {"r"}).Node("Mul", {"x", "r"}, {"y"});
+    const auto model = LoadModel(network.Bytes());
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(RunModel(*model, {{1, 1, 1, 1}})[0], std::vector<float>({1, 1.5f, 2, 2.5f}));
+  }
 }
 
 }  // namespace
