@@ -1,7 +1,6 @@
 #include "tests/support/run_model.h"
 
 #include <algorithm>
-#include <random>
 
 #include "model/base/status_macros.h"
 #include "model/engine/session.h"
@@ -26,15 +25,6 @@ std::vector<std::vector<float>> RunModel(const std::shared_ptr<const Model>& mod
     outputs.emplace_back(values.begin(), values.end());
   }
   return outputs;
-}
-
-std::vector<float> Noise(size_t count, uint32_t seed, float low, float high) {
-  std::mt19937 generator(seed);
-  std::vector<float> values(count);
-  for (float& value : values) {
-    value = low + (high - low) * static_cast<float>(generator() >> 8) / static_cast<float>(1 << 24);
-  }
-  return values;
 }
 
 }  // namespace halfwave

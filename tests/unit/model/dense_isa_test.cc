@@ -11,7 +11,7 @@
 
 #include "model/kernels/isa.h"
 #include "model/tensor/aligned_buffer.h"
-#include "tests/support/run_model.h"
+#include "tests/support/noise.h"
 
 namespace halfwave {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/kernels/isa.h"
-#include "tests/support/run_model.h"
+#include "tests/support/noise.h"
 
 namespace halfwave {
 namespace {
