@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test; ends in ctest's summary.
 #   tests/run.sh [--all] [ctest options]     e.g. tests/run.sh -R Scheduler
 # --all adds the long ones: the unit and integration tests under the address, undefined-behaviour and thread sanitizers,
-# and clang-tidy.
+# the engine's on an emulated aarch64, and clang-tidy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,10 @@ if $all; then
   deploy/packages/install.sh build/tidy.txt
   git ls-files '*.cc' | grep -v '^tests/' | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/release --quiet
 fi
+
+step "Kernels on aarch64, emulated"
+# shellcheck disable=SC2046
+tests/aarch64/run.sh $($all && echo isa_test kernels_test engine_test) || [[ $? == 77 ]]  # 77: says why it skips
 
 step "Fuzzers"
 tests/fuzz/run.sh "$($all && echo 3600 || echo 60)" || [[ $? == 77 ]]  # 77: says why it skips
