@@ -53,109 +53,85 @@ template <int kRows, int kPackets>
   }
 }
 
-// a where the two are equal or one is NaN.
-inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pmax(a, b); }
-// Whole numbers, as many as a packet holds: the compiler's own vectors, as Eigen has no minimum of these.
-using Counts [[gnu::vector_size(sizeof(Packet))]] = int32_t;
-
-// Adds 1 where x, which is not below zero and not -0, is not zero.
-inline Counts CountNotZero(const Counts& count, const Packet& x) {
-  const Counts bits = (Counts)x;
-  const Counts one = (Counts){} + 1;
-  return count + (bits < one ? bits : one);
-}
-
-inline uint64_t TotalOf(const Counts& counts) {
-  uint64_t total = 0;
-  for (int i = 0; i < kLanes; ++i) total += static_cast<uint64_t>(counts[i]);
-  return total;
-}
-
 // What happens to finished sums of one row (of the batch).
 struct Finisher {
   Activation activation;
   bool counted;
-  float* largest;    // per channel, of the values before the activation that are above zero; else zero
-  Counts not_zeros;  // of the outputs of whole tiles,
-  uint64_t outputs;  // which are so many
-  uint64_t zeros;    // of the others
+  float* largest;           // per channel, of the values before the activation that are above zero; else zero
+  Counts zeros;             // of the outputs of whole tiles,
+  uint64_t zeros_in_parts;  // and of the others
 };
 
-inline Packet ActivateAny(const Activation& activation, const Packet& x) {
-  const Packet a = Broadcast(activation.a), b = Broadcast(activation.b);
-  switch (activation.kind) {
-    case ActivationKind::kNone:
-      return x;
-    case ActivationKind::kRelu:
-      return Activate<ActivationKind::kRelu>(x, a, b);
-    case ActivationKind::kLeakyRelu:
-      return Activate<ActivationKind::kLeakyRelu>(x, a, b);
-    case ActivationKind::kClip:
-      return Activate<ActivationKind::kClip>(x, a, b);
+// The `columns` channels from `channel` on of one output, for what is rare.
+[[gnu::noinline]] void FinishChannels(Finisher& finisher, int64_t channel, int64_t columns, const float* sums,
+                                      float* y) {
+  for (int64_t j = 0; j < columns; j += kLanes) {
+    const Packet sum = LoadAligned(sums + j), out = Activate(finisher.activation, sum);
+    const int64_t width = Min(columns - j, kLanes);
+    StorePart(y + j, width, out);
+    if (!finisher.counted) continue;
+    float* largest = finisher.largest + channel + j;
+    Store(largest, Max(Load(largest), sum));
+    if (width == kLanes) {
+      finisher.zeros = CountMask(finisher.zeros, Equal(out, Broadcast(0)));
+      continue;
+    }
+    for (int64_t i = j; i < columns; ++i) finisher.zeros_in_parts += y[i] == 0 ? 1 : 0;
   }
-  return x;
 }
 
-// Stores kRows x kPackets outputs, row r at `at(r)`, the first channel being `channel`, `columns` of them real.
+// Stores kRows x kPackets outputs, row r at `at(r)`, the first channel being `channel`, `columns` of them real. All
+// loops over sums are unrolled: an index that is not constant would keep them in memory.
 template <int kRows, int kPackets, typename At>
 [[gnu::always_inline]] inline void FinishTile(Finisher& finisher, int64_t channel, int64_t columns, At at,
                                               Packet (&sums)[kRows][kPackets]) {
   const Packet zero = Broadcast(0);
-  if (columns == kPackets * kLanes && finisher.activation.kind == ActivationKind::kRelu) {
-    if (!finisher.counted) {
+  const ActivationKind kind = finisher.activation.kind;
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-        for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Max(Add(sums[r][j], zero), zero));
-      }
-      return;
-    }
-    Counts positive = {};
+    for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
+  }
+  const bool whole = columns == kPackets * kLanes;
+  if (whole && kind == ActivationKind::kRelu && finisher.counted) {
+    Counts zeros = finisher.zeros;
 #pragma GCC unroll 4
     for (int j = 0; j < kPackets; ++j) {
       float* largest = finisher.largest + channel + j * kLanes;
       Packet peak = Load(largest);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Packet out = Max(Add(sums[r][j], zero), zero);
+        const Packet out = Max(sums[r][j], zero);
         Store(at(r) + j * kLanes, out);
         peak = Max(peak, out);
-        positive = CountNotZero(positive, out);
+        zeros = CountMask(zeros, Equal(out, zero));
       }
       Store(largest, peak);
     }
-    finisher.not_zeros += positive;
-    finisher.outputs += kRows * kPackets * kLanes;
+    finisher.zeros = zeros;
     return;
   }
-  if (columns == kPackets * kLanes && finisher.activation.kind == ActivationKind::kNone && !finisher.counted) {
+  if (whole && !finisher.counted && (kind == ActivationKind::kRelu || kind == ActivationKind::kNone)) {
+    const Packet least = Broadcast(kind == ActivationKind::kRelu ? 0 : -__builtin_inff());
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Add(sums[r][j], zero));
+      for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Max(sums[r][j], least));
     }
     return;
   }
-  for (int j = 0; j < kPackets; ++j) {
-    for (int r = 0; r < kRows; ++r) {
-      alignas(64) float outputs[kLanes];
-      const Packet value = Add(sums[r][j], zero);
-      Store(outputs, ActivateAny(finisher.activation, value));
-      if (finisher.counted) {
-        float* largest = finisher.largest + channel + j * kLanes;
-        Store(largest, Max(Load(largest), value));
-      }
-      for (int64_t i = 0; i < kLanes && j * kLanes + i < columns; ++i) {
-        at(r)[j * kLanes + i] = outputs[i];
-        finisher.zeros += finisher.counted && outputs[i] == 0 ? 1 : 0;
-      }
-    }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    alignas(64) float values[kPackets * kLanes];
+#pragma GCC unroll 4
+    for (int j = 0; j < kPackets; ++j) Store(values + j * kLanes, sums[r][j]);
+    FinishChannels(finisher, channel, columns, values, at(r));
   }
 }
 
 inline Finisher BeginRow(const Activation& activation, const UnitCounts& counts, int64_t row, int64_t channels,
                          float* largest) {
-  const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
+  const bool counted = IsCounted(counts, row);
   if (counted) {
     for (int64_t i = 0; i < channels; i += kLanes) Store(largest + i, Broadcast(0));
   }
@@ -168,7 +144,7 @@ inline Finisher BeginRow(const Activation& activation, const UnitCounts& counts,
 
 inline void EndRow(const Finisher& finisher, int64_t channels, const UnitCounts& counts) {
   if (!finisher.counted) return;
-  *counts.zeros += finisher.outputs - TotalOf(finisher.not_zeros) + finisher.zeros;
+  *counts.zeros += SumOf(finisher.zeros) + finisher.zeros_in_parts;
   for (int64_t i = 0; i < channels; ++i) counts.active[i] += finisher.largest[i] > 0 ? 1 : 0;
 }
 
@@ -194,7 +170,9 @@ void RunConvTile(const ConvTile& tile) {
     for (int r = 0; r < kRows; ++r) sums[r][j] = bias;
   }
   AddProducts<kRows, kPackets>(*tile.sum, tile.x, tile.weights, sums);
-  const auto at = [&](int r) { return tile.y + r * tile.y_stride; };
+  float* const y = tile.y;
+  const int64_t stride = tile.y_stride;
+  const auto at = [=](int r) { return y + r * stride; };
   FinishTile(*tile.finisher, tile.channel, tile.columns, at, sums);
 }
 

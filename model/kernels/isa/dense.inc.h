@@ -44,17 +44,64 @@ struct Tile {
   bool last;             // no more lines follow
 };
 
+// [rows, width] floats of y, whose rows are y_stride apart and have `columns` of them, to or from lines in one piece.
+[[gnu::noinline]] void LoadColumns(const float* y, int64_t y_stride, int64_t rows, int64_t columns, int64_t width,
+                                   float* lines) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < width; ++i) lines[r * width + i] = i < columns ? y[r * y_stride + i] : 0;
+  }
+}
+[[gnu::noinline]] void StoreColumns(const float* lines, int64_t y_stride, int64_t rows, int64_t columns, int64_t width,
+                                    float* y) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < columns; ++i) y[r * y_stride + i] = lines[r * width + i];
+  }
+}
+
+// As everywhere: loops over sums are unrolled, so that these stay in registers.
+template <int kRows, int kPackets>
+[[gnu::always_inline]] inline void BeginSums(const Tile& tile, Packet (&sums)[kRows][kPackets]) {
+  constexpr int64_t kWidth = kPackets * kLanes;
+  const float* from = tile.bias;
+  int64_t stride = 0;
+  alignas(64) float part[kRows * kWidth];
+  if (from == nullptr) {
+    stride = tile.call->y_stride;
+    from = tile.call->y + tile.row * stride + tile.unit;
+    if (tile.columns < kWidth) {
+      LoadColumns(from, stride, kRows, tile.columns, kWidth, part);
+      from = part;
+      stride = kWidth;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) sums[r][j] = Load(from + r * stride + j * kLanes);
+  }
+}
+
+template <int kRows, int kPackets>
+[[gnu::always_inline]] inline void KeepSums(const Tile& tile, const Packet (&sums)[kRows][kPackets]) {
+  constexpr int64_t kWidth = kPackets * kLanes;
+  float* const y = tile.call->y + tile.row * tile.call->y_stride + tile.unit;
+  alignas(64) float part[kRows * kWidth];
+  const bool whole = tile.columns == kWidth;
+  float* to = whole ? y : part;
+  const int64_t stride = whole ? tile.call->y_stride : kWidth;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) Store(to + r * stride + j * kLanes, sums[r][j]);
+  }
+  if (!whole) StoreColumns(part, tile.call->y_stride, kRows, tile.columns, kWidth, y);
+}
+
 template <int kRows, int kPackets>
 void RunTile(const Tile& tile) {
   const DenseCall& call = *tile.call;
   Packet sums[kRows][kPackets];
-  float* y = call.y + tile.row * call.y_stride + tile.unit;
-  for (int j = 0; j < kPackets; ++j) {
-    for (int r = 0; r < kRows; ++r) {
-      sums[r][j] = tile.bias != nullptr ? LoadAligned(tile.bias + j * kLanes)
-                                        : LoadPart(y + r * call.y_stride + j * kLanes, tile.columns - j * kLanes);
-    }
-  }
+  BeginSums(tile, sums);
   const float* x = call.x + tile.row * call.x_stride + tile.k;
   const float* weights = tile.weights;
   const int64_t stride = call.x_stride, line = tile.line;
@@ -73,10 +120,7 @@ void RunTile(const Tile& tile) {
     weights += line;
   }
   if (tile.last) return Finish(call, tile.row, tile.unit, tile.columns, sums);
-  for (int j = 0; j < kPackets; ++j) {
-    for (int r = 0; r < kRows; ++r)
-      StorePart(y + r * call.y_stride + j * kLanes, tile.columns - j * kLanes, sums[r][j]);
-  }
+  KeepSums(tile, sums);
 }
 
 using TileFunction = void (*)(const Tile&);
@@ -206,38 +250,64 @@ inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows)
 
 // --- skipping zeros -------------------------------------------------------------------------------------------------
 
-// An input that is not zero.
-struct LiveInput {
-  int32_t k;
-  float value;
+// Rows whose lists are kept at once.
+constexpr int64_t kListRows = 64;
+
+// The inputs of several rows that are not zero: values, and their positions, which rise within a row. A position beyond
+// all others ends each row.
+struct LiveInputs {
+  float* values;
+  int32_t* positions;
+  int64_t at[kListRows];  // per row, what comes next
 };
+constexpr int32_t kNoPosition = 0x7fffffff;
 
-// Rows whose inputs all fit into the lists at once.
-constexpr int64_t kListRows = 32;
+// Rows that take turns, so that there are chains enough to keep both multipliers busy.
+constexpr int kLiveRows = kRegisters >= 32 ? 2 : 1;
 
-template <int kPackets>
-void AddLive(const DenseCall& call, int64_t row, int64_t first_unit, const LiveInput* live, int64_t count) {
+// Adds those of a tile's lines that come before `limit` to the rows that need them; `at`, of each row, moves on.
+template <int kRows, int kPackets>
+void AddLive(const Tile& tile, const LiveInputs& live, int64_t limit, int64_t* at) {
   constexpr int64_t kLine = kPackets * kLanes;
-  const float* panel = PanelOf(call, first_unit);
-  Packet sums[1][kPackets];
+  Packet sums[kRows][kPackets];
+  BeginSums(tile, sums);
+  const float* const values = live.values;
+  const int32_t* const positions = live.positions;
+  int64_t i[kRows];
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) i[r] = at[r];
+  const auto add = [&](int r, int64_t position) {
+    const float* weights = tile.weights + position * kLine;
+    const Packet value = Broadcast(values[i[r]]);
 #pragma GCC unroll 8
-  for (int j = 0; j < kPackets; ++j) sums[0][j] = LoadAligned(panel + j * kLanes);
-  panel += kLine;
-  for (int64_t i = 0; i < count; ++i) {
-    const float* weights = panel + live[i].k * kLine;
-    const Packet value = Broadcast(live[i].value);
-#pragma GCC unroll 8
-    for (int j = 0; j < kPackets; ++j) sums[0][j] = MultiplyAdd(value, LoadAligned(weights + j * kLanes), sums[0][j]);
+    for (int j = 0; j < kPackets; ++j) sums[r][j] = MultiplyAdd(value, LoadAligned(weights + j * kLanes), sums[r][j]);
+    ++i[r];
+  };
+  if constexpr (kRows == 2) {
+    for (;;) {
+      const int64_t first = positions[i[0]], second = positions[i[1]];
+      if (Max(first, second) >= limit) break;
+      add(0, first);
+      add(1, second);
+    }
   }
-  Finish(call, row, first_unit, call.out - first_unit < kLine ? call.out - first_unit : kLine, sums);
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) {
+    for (int64_t position = positions[i[r]]; position < limit; position = positions[i[r]]) add(r, position);
+    at[r] = i[r];
+  }
+  if (tile.last) return Finish(*tile.call, tile.row, tile.unit, tile.columns, sums);
+  KeepSums(tile, sums);
 }
 
-using LiveFunction = void (*)(const DenseCall&, int64_t, int64_t, const LiveInput*, int64_t);
-constexpr LiveFunction kAddLive[kPanelPackets + 1] = {nullptr,    AddLive<1>, AddLive<2>, AddLive<3>, AddLive<4>,
-                                                      AddLive<5>, AddLive<6>, AddLive<7>, AddLive<8>};
+using LiveFunction = void (*)(const Tile&, const LiveInputs&, int64_t, int64_t*);
+template <int kRows>
+constexpr LiveFunction kAddLive[kPanelPackets + 1] = {nullptr,           AddLive<kRows, 1>, AddLive<kRows, 2>,
+                                                      AddLive<kRows, 3>, AddLive<kRows, 4>, AddLive<kRows, 5>,
+                                                      AddLive<kRows, 6>, AddLive<kRows, 7>, AddLive<kRows, 8>};
 
 inline int64_t CountZeros(const float* x, int64_t count) {
-  PacketOfInts zeros = NoCounts();
+  Counts zeros = {};
   const Packet zero = Broadcast(0);
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) zeros = CountMask(zeros, Equal(Load(x + i), zero));
@@ -246,37 +316,51 @@ inline int64_t CountZeros(const float* x, int64_t count) {
   return sum;
 }
 
-// Behind `live`, the inputs of a row that are not zero. Writes one entry beyond the last.
-inline LiveInput* ListLive(const float* x, int64_t count, LiveInput* live) {
-  for (int64_t k = 0; k < count; ++k) {
-    live->k = static_cast<int32_t>(k);
-    live->value = x[k];
-    live += x[k] != 0 ? 1 : 0;
+// Some lines of one panel for all rows, then the next: so that they come from afar once, and from the first-level cache
+// for the rows that follow.
+inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows, int64_t unit, LiveInputs& live) {
+  Tile tile = {};
+  tile.call = &call;
+  tile.unit = unit;
+  tile.line = LineOf(call, unit);
+  tile.columns = Min(call.out - unit, tile.line);
+  tile.weights = LinesOf(call, unit, 0);
+  const LiveFunction add_one = kAddLive<1>[tile.line / kLanes], add = kAddLive<kLiveRows>[tile.line / kLanes];
+  const int64_t lines = rows == 1 ? call.in : kNearLines * kPanel / tile.line;
+  int64_t at[kListRows];
+  for (int64_t r = 0; r < rows; ++r) at[r] = live.at[r];
+  for (int64_t k = 0; k < call.in; k += lines) {
+    const int64_t limit = Min(k + lines, call.in);
+    tile.last = limit == call.in;
+    tile.bias = k == 0 ? PanelOf(call, unit) : nullptr;
+    const float* next = tile.weights + limit * tile.line;
+    const int64_t share = rows == 1 ? 0 : (lines * tile.line / rows + 15) / 16 * 16;
+    for (int64_t r = 0; r < rows;) {
+      const int64_t together = rows - r < kLiveRows ? 1 : kLiveRows;
+      for (int64_t i = 0; i < together * share; i += 16) Fetch(next + i);
+      next += together * share;
+      tile.row = first_row + r;
+      (together == 1 ? add_one : add)(tile, live, limit, &at[r]);
+      r += together;
+    }
   }
-  return live;
 }
 
-// The rows of a block, by lists of their live inputs: as many rows at a time as the lists hold, panel by panel, so that
-// a line that several rows need comes from memory once.
 inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) {
-  LiveInput* const lists = reinterpret_cast<LiveInput*>(call.scratch);
-  const LiveInput* const full = lists + (kListRows - 1) * call.in;
-  LiveInput* ends[kBlockRows];
+  LiveInputs live;
+  const int64_t room = kListRows < rows ? kListRows : rows;
+  live.values = call.scratch;
+  live.positions = reinterpret_cast<int32_t*>(call.scratch + room * (call.in + 1) + kLanes);
   while (rows > 0) {
-    int64_t listed = 0;
-    LiveInput* end = lists;
-    while (listed < rows && end <= full) {
-      end = ListLive(call.x + (first_row + listed) * call.x_stride, call.in, end);
-      ends[listed++] = end;
+    const int64_t listed = Min(rows, kListRows);
+    int64_t end = 0;
+    for (int64_t r = 0; r < listed; ++r) {
+      live.at[r] = end;
+      const float* x = call.x + (first_row + r) * call.x_stride;
+      end += ListNotZero(x, call.in, live.values + end, live.positions + end);
+      live.positions[end++] = kNoPosition;
     }
-    for (int64_t unit = 0; unit < call.out; unit += kPanel) {
-      const LiveFunction add = kAddLive[LineOf(call, unit) / kLanes];
-      const LiveInput* live = lists;
-      for (int64_t row = 0; row < listed; ++row) {
-        add(call, first_row + row, unit, live, ends[row] - live);
-        live = ends[row];
-      }
-    }
+    for (int64_t unit = 0; unit < call.out; unit += kPanel) RunLivePanel(call, first_row, listed, unit, live);
     first_row += listed;
     rows -= listed;
   }
@@ -284,22 +368,26 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
 
 // Whether skipping zeros takes less time. Only how many inputs are zero decides, and both ways give the same bits. In
 // units of half a cycle, measured on Zen 5 and rounded:
-// - a multiply-add takes 1, but a chain of them 8 a step, and a line from afar takes 1.5 per 4 lanes of its packets;
-// - a line in no order takes 2 per 4 lanes the first time, 1.1 when another row just used it;
-// - looking for live inputs takes 3 for each input.
+// - a multiply-add takes 9/8, but a chain of them 8 a step; with a line picked by a list 11/8, and 54 more for each row
+//   and block of lines;
+// - a line from afar takes 1.5 per 4 lanes of its packets, and 2 with the arithmetic if one row alone picks it;
+// - listing takes 3 for each input, where there is an instruction for it a sixth.
 inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows) {
-  constexpr int64_t kChain = 8, kList = 3, kQuads = kLanes / 4;
+  constexpr int64_t kChain = 8, kQuads = kLanes / 4;
   const int64_t packets = RoundUp(call.out, kLanes) / kLanes;
   const int64_t inputs = rows * call.in;
-  const int64_t dense = call.in * Max(Max(rows * packets, kChain), packets * kQuads * 3 / 2);
-  const int64_t listing = inputs * kList;
+  const int64_t from_afar = packets * kQuads * 3 / 2;  // a line
+  const int64_t dense = call.in * Max(Max(rows * packets * 9 / 8, kChain), from_afar);
+  const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
   if (dense < 4096 || listing >= dense) return false;
   int64_t live = inputs;
   for (int64_t row = 0; row < rows; ++row) {
     live -= CountZeros(call.x + (first_row + row) * call.x_stride, call.in);
   }
-  const int64_t first_use = (live < call.in ? live : call.in) * packets * kQuads * 9 / 10;
-  return live * Max(kChain, packets * kQuads * 11 / 10) + first_use + listing < dense;
+  if (rows == 1) return listing + live * Max(kChain, packets * kQuads * 2) < dense;
+  const int64_t blocks = (call.in + kNearLines - 1) / kNearLines * ((packets + kPanelPackets - 1) / kPanelPackets);
+  const int64_t arithmetic = live * Max(kChain, packets * 11 / 8) + rows * blocks * 54;
+  return listing + Min(live, call.in) * from_afar + arithmetic < dense;
 }
 
 void RunDense(const DenseCall* call) {
@@ -313,7 +401,7 @@ void RunDense(const DenseCall* call) {
   }
 }
 
-int64_t DenseScratchElements(int64_t rows, int64_t in) { return ((rows < kListRows ? rows : kListRows) * in + 1) * 2; }
+int64_t DenseScratchElements(int64_t rows, int64_t in) { return (Min(rows, kListRows) * (in + 1) + kLanes) * 2; }
 
 int64_t DensePackedElements(int64_t in, int64_t out) { return (in + 1) * RoundUp(out, kLanes); }
 

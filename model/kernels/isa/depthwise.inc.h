@@ -27,13 +27,6 @@ void PackDepthwise(const ConvShape* s, const float* weights, const float* bias, 
 
 int64_t DepthwiseScratchElements(const ConvShape* s) { return RoundUp(s->channels, kLanes); }
 
-inline Packet LoadChannels(const float* p, int64_t columns) {
-  if (columns >= kLanes) return Load(p);
-  alignas(64) float part[kLanes] = {};
-  for (int64_t i = 0; i < columns; ++i) part[i] = p[i];
-  return LoadAligned(part);
-}
-
 // One output anywhere, with any window.
 inline Packet SumWindow(const ConvShape& s, const float* image, const float* packed, int64_t oy, int64_t ox,
                         int64_t columns) {
@@ -45,36 +38,10 @@ inline Packet SumWindow(const ConvShape& s, const float* image, const float* pac
       const int64_t x = ox * s.stride_width - s.pad_left + j * s.dilation_width;
       if (x < 0 || x >= s.width) continue;
       const Packet weights = LoadAligned(packed + (1 + i * s.kernel_width + j) * kLanes);
-      sum = MultiplyAdd(LoadChannels(image + (y * s.width + x) * s.channels, columns), weights, sum);
+      sum = MultiplyAdd(LoadPart(image + (y * s.width + x) * s.channels, columns), weights, sum);
     }
   }
   return sum;
-}
-
-// kCount neighbouring outputs of a 3x3 window; lines [begin, end) of it are inside the image. The window of the first
-// begins at column `left`, to which `corner` points. In the same order as SumWindow.
-template <int kStride, int kCount, bool kEdge>
-[[gnu::always_inline]] inline void SumNeighbours(const ConvShape& s, const float* corner, int64_t left,
-                                                 const float* packed, int64_t begin, int64_t end,
-                                                 Packet (&sums)[kCount][1]) {
-  const Packet bias = LoadAligned(packed);
-#pragma GCC unroll 4
-  for (int n = 0; n < kCount; ++n) sums[n][0] = bias;
-  for (int64_t i = begin; i < end; ++i) {
-    const float* line = corner + i * s.width * s.channels;
-    const float* w = packed + (1 + i * 3) * kLanes;
-    const Packet weights[3] = {LoadAligned(w), LoadAligned(w + kLanes), LoadAligned(w + 2 * kLanes)};
-#pragma GCC unroll 16
-    for (int x = 0; x < (kCount - 1) * kStride + 3; ++x) {
-      if (kEdge && (left + x < 0 || left + x >= s.width)) continue;
-      const Packet pixel = Load(line + x * s.channels);
-#pragma GCC unroll 4
-      for (int n = 0; n < kCount; ++n) {
-        const int j = x - n * kStride;
-        if (j >= 0 && j < 3) sums[n][0] = MultiplyAdd(pixel, weights[j], sums[n][0]);
-      }
-    }
-  }
 }
 
 // Where one register of channels of one image is, and what has to be done with it.
@@ -87,42 +54,74 @@ struct DepthwiseCall {
   Finisher* finisher;
 };
 
-template <int kStride, int kCount, bool kEdge>
-inline void RunNeighbours(const DepthwiseCall& call, int64_t oy, int64_t ox) {
+// kCount neighbouring outputs of a 3x3 window from (oy, ox) on, in the same order as SumWindow. At most one column on
+// either side is outside the image; there, zeros are read.
+template <int kStride, int kCount>
+[[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, Finisher& finisher, int64_t oy,
+                                                 int64_t ox) {
+  constexpr int kColumns = (kCount - 1) * kStride + 3;
+  alignas(64) static constexpr float kZeros[kLanes] = {};
   const ConvShape& s = *call.shape;
   const int64_t top = oy * s.stride_height - s.pad_top, left = ox * kStride - s.pad_left;
   const int64_t begin = top < 0 ? -top : 0, end = s.height - top < 3 ? s.height - top : 3;
+  const Packet bias = LoadAligned(call.packed);
   Packet sums[kCount][1];
-  SumNeighbours<kStride, kCount, kEdge>(s, call.x + (top * s.width + left) * s.channels, left, call.packed, begin, end,
-                                        sums);
+#pragma GCC unroll 4
+  for (int n = 0; n < kCount; ++n) sums[n][0] = bias;
+  for (int64_t i = begin; i < end; ++i) {
+    const float* line = call.x + ((top + i) * s.width + left) * s.channels;
+    const float* w = call.packed + (1 + i * 3) * kLanes;
+    const Packet weights[3] = {LoadAligned(w), LoadAligned(w + kLanes), LoadAligned(w + 2 * kLanes)};
+#pragma GCC unroll 16
+    for (int x = 0; x < kColumns; ++x) {
+      const float* p = line + x * s.channels;
+      if (x == 0) p = left < 0 ? kZeros : p;
+      if (x == kColumns - 1) p = left + x >= s.width ? kZeros : p;
+      const Packet pixel = Load(p);
+#pragma GCC unroll 4
+      for (int n = 0; n < kCount; ++n) {
+        const int j = x - n * kStride;
+        if (j >= 0 && j < 3) sums[n][0] = MultiplyAdd(pixel, weights[j], sums[n][0]);
+      }
+    }
+  }
   float* y = call.y + (oy * s.out_width + ox) * s.channels;
   FinishTile(
-      *call.finisher, call.channel, kLanes, [&](int r) { return y + r * s.channels; }, sums);
+      finisher, 0, kLanes, [&](int r) { return y + r * s.channels; }, sums);
 }
 
 template <int kStride>
-inline void RunThreeByThree(const DepthwiseCall& call) {
+void RunThreeByThree(const DepthwiseCall& call) {
   const ConvShape& s = *call.shape;
+  // Of its own, so that the compiler may keep it in registers.
+  Finisher finisher = *call.finisher;
+  alignas(64) float largest[kLanes] = {};
+  finisher.largest = largest;
   for (int64_t oy = 0; oy < s.out_height; ++oy) {
     int64_t ox = 0;
     for (; ox + kNeighbours <= s.out_width; ox += kNeighbours) {
-      const int64_t left = ox * kStride - s.pad_left;
-      if (left >= 0 && left + (kNeighbours - 1) * kStride + 3 <= s.width) {
-        RunNeighbours<kStride, kNeighbours, false>(call, oy, ox);
-      } else {
-        RunNeighbours<kStride, kNeighbours, true>(call, oy, ox);
-      }
+      RunNeighbours<kStride, kNeighbours>(call, finisher, oy, ox);
     }
-    for (; ox < s.out_width; ++ox) RunNeighbours<kStride, 1, true>(call, oy, ox);
+    for (; ox < s.out_width; ++ox) RunNeighbours<kStride, 1>(call, finisher, oy, ox);
   }
+  finisher.largest = call.finisher->largest;
+  *call.finisher = finisher;
+  if (!finisher.counted) return;
+  float* peaks = finisher.largest + call.channel;
+  Store(peaks, Max(Load(peaks), LoadAligned(largest)));
+}
+
+// Whether RunNeighbours suits all windows. A single output may have but its outer columns outside, too.
+inline bool IsThreeByThree(const ConvShape& s) {
+  return s.kernel_height == 3 && s.kernel_width == 3 && s.dilation_height == 1 && s.dilation_width == 1 &&
+         s.stride_width <= 2 && s.pad_left <= 1 && s.pad_top <= 2 &&
+         (s.out_width - 1) * s.stride_width - s.pad_left + 2 <= s.width;
 }
 
 inline void RunDepthwiseChannels(const DepthwiseCall& call) {
   const ConvShape& s = *call.shape;
-  if (s.kernel_height == 3 && s.kernel_width == 3 && s.dilation_height == 1 && s.dilation_width == 1 &&
-      call.columns == kLanes) {
-    if (s.stride_width == 1) return RunThreeByThree<1>(call);
-    if (s.stride_width == 2) return RunThreeByThree<2>(call);
+  if (call.columns == kLanes && IsThreeByThree(s)) {
+    return s.stride_width == 1 ? RunThreeByThree<1>(call) : RunThreeByThree<2>(call);
   }
   for (int64_t oy = 0; oy < s.out_height; ++oy) {
     for (int64_t ox = 0; ox < s.out_width; ++ox) {
@@ -154,43 +153,40 @@ void RunDepthwise(const ConvCall* call) {
   }
 }
 
-// The larger one; NaN, if one is.
-inline Packet LargerOrNan(const Packet& a, const Packet& b) {
-  const Packet larger = Select(Less(a, b), b, a);
-  return Select(Equal(b, b), larger, b);
+// The positions first, first + step, ... of a window of so many steps that are inside [0, size).
+struct Range {
+  int64_t first, count;
+};
+inline Range Inside(int64_t start, int64_t step, int64_t steps, int64_t size) {
+  const int64_t before = start < 0 ? (-start + step - 1) / step : 0;
+  const int64_t behind = start >= size ? 0 : (size - 1 - start) / step + 1;
+  return {start + before * step, Max(Min(behind, steps) - before, 0)};
 }
+
+// The larger one; NaN, if one is.
+inline Packet LargerOrNan(const Packet& a, const Packet& b) { return Select(Equal(b, b), Max(a, b), b); }
 
 void RunMaxPool(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const float* x = call->x;
   float* y = call->y;
-  for (int64_t image = 0; image < call->rows * call->images; ++image, x += s.height * s.width * s.channels) {
+  const int64_t line = s.width * s.channels;
+  for (int64_t image = 0; image < call->rows * call->images; ++image, x += s.height * line) {
     for (int64_t oy = 0; oy < s.out_height; ++oy) {
-      const int64_t top = oy * s.stride_height - s.pad_top;
+      const Range down = Inside(oy * s.stride_height - s.pad_top, s.dilation_height, s.kernel_height, s.height);
       for (int64_t ox = 0; ox < s.out_width; ++ox, y += s.channels) {
-        const int64_t left = ox * s.stride_width - s.pad_left;
+        const Range across = Inside(ox * s.stride_width - s.pad_left, s.dilation_width, s.kernel_width, s.width);
+        const bool any = down.count > 0 && across.count > 0;
+        const float* corner = x + down.first * line + across.first * s.channels;
         for (int64_t c = 0; c < s.channels; c += kLanes) {
-          const int64_t columns = s.channels - c;
-          Packet best = Broadcast(-__builtin_inff());
-          bool any = false;
-          for (int64_t i = 0; i < s.kernel_height; ++i) {
-            const int64_t py = top + i * s.dilation_height;
-            if (py < 0 || py >= s.height) continue;
-            for (int64_t j = 0; j < s.kernel_width; ++j) {
-              const int64_t px = left + j * s.dilation_width;
-              if (px < 0 || px >= s.width) continue;
-              any = true;
-              best = LargerOrNan(best, LoadChannels(x + (py * s.width + px) * s.channels + c, columns));
+          Packet best = Broadcast(any ? -__builtin_inff() : -3.402823466e+38f);
+          for (int64_t i = 0; i < down.count; ++i) {
+            const float* p = corner + i * s.dilation_height * line + c;
+            for (int64_t j = 0; j < across.count; ++j, p += s.dilation_width * s.channels) {
+              best = LargerOrNan(best, LoadPart(p, s.channels - c));
             }
           }
-          if (!any) best = Broadcast(-3.402823466e+38f);
-          if (columns >= kLanes) {
-            Store(y + c, best);
-          } else {
-            alignas(64) float part[kLanes];
-            Store(part, best);
-            for (int64_t k = 0; k < columns; ++k) y[c + k] = part[k];
-          }
+          StorePart(y + c, s.channels - c, best);
         }
       }
     }

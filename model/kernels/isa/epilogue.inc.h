@@ -7,70 +7,104 @@ namespace halfwave::kernels {
 namespace {
 
 template <ActivationKind kKind>
-inline Packet Activate(const Packet& x, const Packet& a, const Packet& b) {
-  if constexpr (kKind == ActivationKind::kRelu) return Select(Less(x, Broadcast(0)), Broadcast(0), x);
+inline Packet ActivateAs(const Packet& x, const Packet& a, const Packet& b) {
+  if constexpr (kKind == ActivationKind::kRelu) return Max(x, Broadcast(0));  // x is not -0
   if constexpr (kKind == ActivationKind::kLeakyRelu) return Select(Less(x, Broadcast(0)), Multiply(a, x), x);
   if constexpr (kKind == ActivationKind::kClip) return Select(Less(x, a), a, Select(Less(b, x), b, x));
   return x;
 }
 
-// Finishes a tile of sums whose first column is unit `first_unit`, and stores `columns` of its kPackets * kLanes
-// columns. Rows are kRows, from `first_row` on.
-template <ActivationKind kKind, int kRows, int kPackets>
-inline void FinishAs(const DenseCall& call, int64_t first_row, int64_t first_unit, int64_t columns,
-                     Packet (&sums)[kRows][kPackets]) {
-  const Packet a = Broadcast(call.activation.a), b = Broadcast(call.activation.b), zero = Broadcast(0);
-  const UnitCounts& counts = call.counts;
-  float* y = call.y + first_row * call.y_stride + first_unit;
-  PacketOfInts zeros = NoCounts();
-  uint64_t zeros_in_part = 0;
-#pragma GCC unroll 8
-  for (int j = 0; j < kPackets; ++j) {
-    const int64_t width = columns - j * kLanes;
-    if (width >= kLanes) {
-      PacketOfInts active = NoCounts();
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Packet sum = Add(sums[r][j], zero);
-        const Packet out = Activate<kKind>(sum, a, b);
-        Store(y + r * call.y_stride + j * kLanes, out);
-        if (counts.active != nullptr && (counts.skip == nullptr || counts.skip[first_row + r] == 0)) {
-          active = CountMask(active, Less(zero, sum));
-          zeros = CountMask(zeros, Equal(out, zero));
-        }
-      }
-      if (counts.active != nullptr) AddTo(counts.active + first_unit + j * kLanes, active);
-      continue;
-    }
-    for (int r = 0; r < kRows; ++r) {
-      alignas(64) float sum[kLanes], out[kLanes];
-      const Packet value = Add(sums[r][j], zero);
-      Store(sum, value);
-      Store(out, Activate<kKind>(value, a, b));
-      const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[first_row + r] == 0);
-      for (int64_t i = 0; i < width; ++i) {
-        y[r * call.y_stride + j * kLanes + i] = out[i];
-        if (!counted) continue;
-        counts.active[first_unit + j * kLanes + i] += sum[i] > 0 ? 1 : 0;
-        zeros_in_part += out[i] == 0 ? 1 : 0;
-      }
-    }
+inline Packet Activate(const Activation& activation, const Packet& x) {
+  const Packet a = Broadcast(activation.a), b = Broadcast(activation.b);
+  switch (activation.kind) {
+    case ActivationKind::kNone:
+      return x;
+    case ActivationKind::kRelu:
+      return ActivateAs<ActivationKind::kRelu>(x, a, b);
+    case ActivationKind::kLeakyRelu:
+      return ActivateAs<ActivationKind::kLeakyRelu>(x, a, b);
+    case ActivationKind::kClip:
+      return ActivateAs<ActivationKind::kClip>(x, a, b);
   }
-  if (counts.active != nullptr) *counts.zeros += zeros_in_part + SumOf(zeros);
+  return x;
 }
 
+inline bool IsCounted(const UnitCounts& counts, int64_t row) {
+  return counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
+}
+
+// Activates and stores `columns` sums of one row, whose first is unit `unit`. For what is rare: other activations, rows
+// that are not all counted, columns that do not fill their packets.
+[[gnu::noinline]] void FinishRow(const DenseCall& call, int64_t row, int64_t unit, int64_t columns, const float* sums) {
+  const UnitCounts& counts = call.counts;
+  const bool counted = IsCounted(counts, row);
+  float* y = call.y + row * call.y_stride + unit;
+  Counts zeros = {};
+  for (int64_t j = 0; j < columns; j += kLanes) {
+    const Packet sum = LoadAligned(sums + j), out = Activate(call.activation, sum);
+    const int64_t width = Min(columns - j, kLanes);
+    StorePart(y + j, width, out);
+    if (!counted) continue;
+    if (width == kLanes) {
+      AddTo(counts.active + unit + j, CountMask(Counts{}, Less(Broadcast(0), sum)));
+      zeros = CountMask(zeros, Equal(out, Broadcast(0)));
+      continue;
+    }
+    for (int64_t i = j; i < columns; ++i) {
+      counts.active[unit + i] += sums[i] > 0 ? 1 : 0;
+      *counts.zeros += y[i] == 0 ? 1 : 0;
+    }
+  }
+  if (counted) *counts.zeros += SumOf(zeros);
+}
+
+// Finishes a tile of sums whose first column is unit `first_unit`, and stores `columns` of its kPackets * kLanes
+// columns. Rows are kRows, from `first_row` on. All loops over sums are unrolled: an index that is not constant would
+// keep them in memory.
 template <int kRows, int kPackets>
-inline void Finish(const DenseCall& call, int64_t first_row, int64_t first_unit, int64_t columns,
-                   Packet (&sums)[kRows][kPackets]) {
-  switch (call.activation.kind) {
-    case ActivationKind::kNone:
-      return FinishAs<ActivationKind::kNone>(call, first_row, first_unit, columns, sums);
-    case ActivationKind::kRelu:
-      return FinishAs<ActivationKind::kRelu>(call, first_row, first_unit, columns, sums);
-    case ActivationKind::kLeakyRelu:
-      return FinishAs<ActivationKind::kLeakyRelu>(call, first_row, first_unit, columns, sums);
-    case ActivationKind::kClip:
-      return FinishAs<ActivationKind::kClip>(call, first_row, first_unit, columns, sums);
+[[gnu::always_inline]] inline void Finish(const DenseCall& call, int64_t first_row, int64_t first_unit, int64_t columns,
+                                          Packet (&sums)[kRows][kPackets]) {
+  const Packet zero = Broadcast(0);
+  const UnitCounts& counts = call.counts;
+  const ActivationKind kind = call.activation.kind;
+  float* y = call.y + first_row * call.y_stride + first_unit;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
+  }
+  if (columns == kPackets * kLanes && counts.active == nullptr && kind == ActivationKind::kNone) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kPackets; ++j) Store(y + r * call.y_stride + j * kLanes, sums[r][j]);
+    }
+    return;
+  }
+  if (columns == kPackets * kLanes && kind == ActivationKind::kRelu && counts.skip == nullptr) {
+    const bool counted = counts.active != nullptr;
+    Counts zeros = {};
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) {
+      Counts active = {};
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Packet out = Max(sums[r][j], zero);
+        Store(y + r * call.y_stride + j * kLanes, out);
+        active = CountMask(active, Less(zero, sums[r][j]));
+        zeros = CountMask(zeros, Equal(out, zero));
+      }
+      if (counted) AddTo(counts.active + first_unit + j * kLanes, active);
+    }
+    if (counted) *counts.zeros += SumOf(zeros);
+    return;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    alignas(64) float row[kPackets * kLanes];
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; ++j) Store(row + j * kLanes, sums[r][j]);
+    FinishRow(call, first_row + r, first_unit, columns, row);
   }
 }
 

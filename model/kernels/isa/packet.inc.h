@@ -11,7 +11,6 @@ namespace halfwave::kernels {
 namespace {
 
 using Packet = Eigen::internal::packet_traits<float>::type;
-using PacketOfInts = Eigen::internal::unpacket_traits<Packet>::integer_packet;
 
 constexpr int kLanes = Eigen::internal::unpacket_traits<Packet>::size;
 constexpr int kRegisters = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
@@ -24,6 +23,7 @@ inline Packet Add(const Packet& a, const Packet& b) { return Eigen::internal::pa
 inline Packet Multiply(const Packet& a, const Packet& b) { return Eigen::internal::pmul(a, b); }
 // a b + c, rounded once where the instruction set can
 inline Packet MultiplyAdd(const Packet& a, const Packet& b, const Packet& c) { return Eigen::internal::pmadd(a, b, c); }
+
 // The first `width` lanes, or all of them if there are fewer; the others are 0, and not stored.
 inline Packet LoadPart(const float* p, int64_t width) {
   if (width >= kLanes) return Load(p);
@@ -39,30 +39,59 @@ inline void StorePart(float* p, int64_t width, const Packet& value) {
   for (int64_t i = 0; i < width; ++i) p[i] = part[i];
 }
 
-// All bits set where a < b, a == b; none elsewhere.
-inline Packet Less(const Packet& a, const Packet& b) { return Eigen::internal::pcmp_lt(a, b); }
-inline Packet Equal(const Packet& a, const Packet& b) { return Eigen::internal::pcmp_eq(a, b); }
-inline Packet Select(const Packet& mask, const Packet& a, const Packet& b) {
-  return Eigen::internal::pselect(mask, a, b);
+// The compiler's own vectors of a packet's size: it keeps the masks of AVX-512 in their registers, where Eigen's
+// comparisons go back and forth between masks and packets.
+using Floats [[gnu::vector_size(sizeof(Packet))]] = float;
+using Counts [[gnu::vector_size(sizeof(Packet))]] = int32_t;
+using Mask = Counts;  // all bits set, or none
+
+inline Mask Less(const Packet& a, const Packet& b) { return (Floats)a < (Floats)b; }
+inline Mask Equal(const Packet& a, const Packet& b) { return (Floats)a == (Floats)b; }
+inline Packet Select(const Mask& mask, const Packet& a, const Packet& b) {
+  return (Packet)(mask ? (Floats)a : (Floats)b);
 }
+// a where the two are equal or one is NaN.
+inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pmax(a, b); }
 
 // Lanes that count how often a mask was set.
-inline PacketOfInts CountMask(const PacketOfInts& count, const Packet& mask) {
-  return Eigen::internal::psub(count, Eigen::internal::preinterpret<PacketOfInts>(mask));
+inline Counts CountMask(const Counts& count, const Mask& mask) {
+  if constexpr (kLanes == 16) return mask ? count + 1 : count;  // one instruction, with a mask
+  return count - mask;
 }
-inline PacketOfInts NoCounts() { return Eigen::internal::pset1<PacketOfInts>(0); }
 
-inline uint64_t SumOf(const PacketOfInts& counts) {
-  int32_t lanes[kLanes];
-  Eigen::internal::pstoreu(lanes, counts);
-  int32_t sum = 0;
-  for (const int32_t lane : lanes) sum += lane;
-  return static_cast<uint64_t>(sum);
+inline uint64_t SumOf(const Counts& counts) {
+  uint64_t sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += static_cast<uint64_t>(counts[i]);
+  return sum;
 }
-inline void AddTo(uint32_t* p, const PacketOfInts& counts) {
-  int32_t* target = reinterpret_cast<int32_t*>(p);
-  const PacketOfInts sum = Eigen::internal::padd(Eigen::internal::ploadu<PacketOfInts>(target), counts);
-  Eigen::internal::pstoreu(target, sum);
+inline void AddTo(uint32_t* p, const Counts& counts) {
+  Counts sum;
+  __builtin_memcpy(&sum, p, sizeof(sum));
+  sum += counts;
+  __builtin_memcpy(p, &sum, sizeof(sum));
+}
+
+// Writes the values of x that are not zero, and where they stand, one behind the other. May write kLanes entries
+// beyond. How many they are.
+inline int64_t ListNotZero(const float* x, int64_t count, float* values, int32_t* positions) {
+  int64_t listed = 0, i = 0;
+#if defined(__AVX512F__)  // a register at a time: the one thing here that Eigen has no name for
+  __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (; i + kLanes <= count; i += kLanes) {
+    const Packet value = Load(x + i);
+    const __mmask16 live = _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    Store(values + listed, _mm512_maskz_compress_ps(live, value));
+    _mm512_storeu_si512(positions + listed, _mm512_maskz_compress_epi32(live, position));
+    position = _mm512_add_epi32(position, _mm512_set1_epi32(kLanes));
+    listed += __builtin_popcount(live);
+  }
+#endif
+  for (; i < count; ++i) {
+    values[listed] = x[i];
+    positions[listed] = static_cast<int32_t>(i);
+    listed += x[i] != 0 ? 1 : 0;
+  }
+  return listed;
 }
 
 constexpr int64_t Max(int64_t a, int64_t b) { return a > b ? a : b; }
