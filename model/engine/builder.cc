@@ -139,6 +139,20 @@ bool Builder::FuseActivation(const kernels::Activation& activation, const Value&
   return true;
 }
 
+bool Builder::FuseSum(const Value& a, const Value& b) {
+  if (plan_.steps.empty() || a.shape != b.shape || a.channels_last != b.channels_last || a.buffer == b.buffer) {
+    return false;
+  }
+  Step& step = plan_.steps.back();
+  if (step.output == b.buffer && step.output != a.buffer) return FuseSum(b, a);
+  const bool only_read_here = step.output == a.buffer && pending_reads_[a.buffer] == 0;
+  if (!only_read_here || step.activation || !step.layer->FuseSum()) return false;
+  plan_.buffers[b.buffer].last_step = std::max(plan_.buffers[b.buffer].last_step, next_step() - 1);
+  step.inputs.push_back(b.buffer);
+  Alias(a);
+  return true;
+}
+
 void Builder::Observe(const Value& input, const std::string& op, ActivationFamily family) {
   Step step;
   step.inputs = {input.buffer};

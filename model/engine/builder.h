@@ -72,6 +72,10 @@ class Builder {
   // computes `input`, if nothing else reads that and its layer can. False, and nothing happens, if not.
   bool FuseActivation(const kernels::Activation& activation, const Value& input,
                       std::optional<ActivationFamily> family);
+  // Instead of Emit: makes the sum of two computed values part of the step that computes one of them, if that was the
+  // last one, nothing else reads that value, both lie in memory alike, and the layer can. False, and nothing happens,
+  // if not.
+  bool FuseSum(const Value& a, const Value& b);
   // A step between, whose result only this node sees: rows of `shape`, row-major unless said otherwise.
   Value EmitTemporary(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, Shape shape,
                       bool channels_last = false);

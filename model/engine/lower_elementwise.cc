@@ -104,6 +104,8 @@ absl::Status LowerBinary(Builder& builder, BinaryOp op) {
       return builder.context().Invalid("divides by zero");
     }
   }
+  const bool adds = op == BinaryOp::kAdd && terms[0].constant == nullptr && terms[1].constant == nullptr;
+  if (adds && builder.FuseSum(terms[0].value, terms[1].value)) return absl::OkStatus();
   Combination combination = Combine(builder, op, terms[0], terms[1], builder.OutputShape());
   builder.Emit(std::move(combination.layer), combination.inputs, combination.channels_last);
   return absl::OkStatus();

@@ -8,6 +8,7 @@ void Dense::Run(const LayerCall& call) const {
 }
 
 bool Dense::Fuse(const kernels::Activation& activation, const RowLayout* counted) {
+  if (activation_.kind != kernels::ActivationKind::kNone) return false;
   if (counted != nullptr && (positions_ != 1 || counted->images != 1 || counted->channels != weights_.out())) {
     return false;
   }

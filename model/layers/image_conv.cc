@@ -58,6 +58,7 @@ int64_t ImageConv::PreferredRows() const {
 }
 
 bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* counted) {
+  if (activation_.kind != kernels::ActivationKind::kNone) return false;
   if (counted != nullptr &&
       (!counted->IsChannelsLast() || counted->channels != shape_.out_channels || counted->images != images_)) {
     return false;
@@ -66,11 +67,24 @@ bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* cou
   return true;
 }
 
+bool ImageConv::FuseSum() {
+  if (activation_.kind != kernels::ActivationKind::kNone) return false;
+  has_summand_ = true;
+  return true;
+}
+
 void ImageConv::Run(const LayerCall& call) const {
   const kernels::UnitCounts none = {};
-  const kernels::ConvCall conv = {&shape_,        call.rows,      images_,
-                                  call.inputs[0], packed_.data(), call.output,
-                                  call.scratch,   activation_,    call.counts == nullptr ? none : *call.counts};
+  const kernels::ConvCall conv = {&shape_,
+                                  call.rows,
+                                  images_,
+                                  call.inputs[0],
+                                  packed_.data(),
+                                  call.output,
+                                  call.scratch,
+                                  activation_,
+                                  call.counts == nullptr ? none : *call.counts,
+                                  has_summand_ ? call.inputs[1] : nullptr};
   kernels_.run(&conv);
 }
 

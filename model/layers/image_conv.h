@@ -13,7 +13,7 @@ namespace halfwave {
 enum class ConvAlgorithm { kDirect, kWinograd, kDepthwise };
 
 // Convolution of images with at most two spatial dimensions, all channels with all or each with itself. A row holds
-// `images` images, one after another. Takes an activation that follows.
+// `images` images, one after another. Takes a sum and an activation that follow.
 class ImageConv : public Layer {
  public:
   // Whether this layer can do it; Conv does the others.
@@ -34,6 +34,7 @@ class ImageConv : public Layer {
   int64_t PreferredRows() const override;
   // Counts units over the images of a row.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
+  bool FuseSum() override;
 
   ConvAlgorithm algorithm() const { return algorithm_; }
   // Memory that the weights and the bias take.
@@ -46,6 +47,7 @@ class ImageConv : public Layer {
   const kernels::ConvKernels& kernels_;
   AlignedBuffer packed_;
   kernels::Activation activation_ = {};
+  bool has_summand_ = false;
 };
 
 }  // namespace halfwave

@@ -37,6 +37,10 @@ class Layer {
     return false;
   }
 
+  // Makes the layer add its second input, from now on one of its inputs, which lies as its output does: before an
+  // activation, and so before Fuse. False, and nothing changes, if the layer cannot. At most once with success.
+  virtual bool FuseSum() { return false; }
+
   // How many rows a call should have so that reading the weights does not take longer than computing with them.
   virtual int64_t PreferredRows() const { return 1; }
 

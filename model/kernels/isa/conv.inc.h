@@ -57,10 +57,14 @@ template <int kRows, int kPackets>
 struct Finisher {
   Activation activation;
   bool counted;
+  const float* summand;  // what is added to the output at the same distance from `y`; null: nothing
+  const float* y;
   float* largest;           // per channel, of the values before the activation that are above zero; else zero
   Counts zeros;             // of the outputs of whole tiles,
   uint64_t zeros_in_parts;  // and of the others
 };
+
+inline const float* SummandOf(const Finisher& finisher, const float* y) { return finisher.summand + (y - finisher.y); }
 
 // The `columns` channels from `channel` on of one output, for what is rare.
 [[gnu::noinline]] void FinishChannels(Finisher& finisher, int64_t channel, int64_t columns, const float* sums,
@@ -80,6 +84,10 @@ struct Finisher {
   }
 }
 
+[[gnu::noinline]] void AddColumns(const float* summand, int64_t columns, float* sums) {
+  for (int64_t i = 0; i < columns; ++i) sums[i] += summand[i];
+}
+
 // Stores kRows x kPackets outputs, row r at `at(r)`, the first channel being `channel`, `columns` of them real. All
 // loops over sums are unrolled: an index that is not constant would keep them in memory.
 template <int kRows, int kPackets, typename At>
@@ -93,6 +101,14 @@ template <int kRows, int kPackets, typename At>
     for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
   }
   const bool whole = columns == kPackets * kLanes;
+  if (finisher.summand != nullptr && whole) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const float* summand = SummandOf(finisher, at(r));
+#pragma GCC unroll 4
+      for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], Load(summand + j * kLanes));
+    }
+  }
   if (whole && kind == ActivationKind::kRelu && finisher.counted) {
     Counts zeros = finisher.zeros;
 #pragma GCC unroll 4
@@ -125,19 +141,21 @@ template <int kRows, int kPackets, typename At>
     alignas(64) float values[kPackets * kLanes];
 #pragma GCC unroll 4
     for (int j = 0; j < kPackets; ++j) Store(values + j * kLanes, sums[r][j]);
+    if (finisher.summand != nullptr && !whole) AddColumns(SummandOf(finisher, at(r)), columns, values);
     FinishChannels(finisher, channel, columns, values, at(r));
   }
 }
 
-inline Finisher BeginRow(const Activation& activation, const UnitCounts& counts, int64_t row, int64_t channels,
-                         float* largest) {
-  const bool counted = IsCounted(counts, row);
+inline Finisher BeginRow(const ConvCall& call, int64_t row, int64_t channels, float* largest) {
+  const bool counted = IsCounted(call.counts, row);
   if (counted) {
     for (int64_t i = 0; i < channels; i += kLanes) Store(largest + i, Broadcast(0));
   }
   Finisher finisher = {};
-  finisher.activation = activation;
+  finisher.activation = call.activation;
   finisher.counted = counted;
+  finisher.summand = call.summand;
+  finisher.y = call.y;
   finisher.largest = largest;
   return finisher;
 }
@@ -350,7 +368,7 @@ void RunDirect(const ConvCall* call) {
   const float* x = call->x;
   float* y = call->y;
   for (int64_t row = 0; row < call->rows; ++row) {
-    Finisher finisher = BeginRow(call->activation, call->counts, row, channels, largest);
+    Finisher finisher = BeginRow(*call, row, channels, largest);
     for (int64_t image = 0; image < call->images; ++image) {
       if (padding) Pad(s, x, padded);
       const float* source = padding ? padded : x;

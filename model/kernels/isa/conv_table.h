@@ -18,8 +18,8 @@ struct ConvShape {
   int64_t pad_top, pad_left;
 };
 
-// activation(conv(x) + bias). A unit is a channel of the output; it is active on a row if it is above zero somewhere in
-// the row's images.
+// activation(conv(x) + bias + summand). A unit is a channel of the output; it is active on a row if it is above zero
+// somewhere in the row's images.
 struct ConvCall {
   const ConvShape* shape;
   int64_t rows, images;  // images in a row
@@ -29,6 +29,7 @@ struct ConvCall {
   float* scratch;        // scratch_elements(shape) floats, uninitialised, on a cache line
   Activation activation;
   UnitCounts counts;
+  const float* summand = nullptr;  // if not null: as y; overlaps y nowhere
 };
 
 // One way to convolve. Each computes an image alone, so that its bits do not depend on what else is in the batch.

@@ -306,14 +306,18 @@ constexpr LiveFunction kAddLive[kPanelPackets + 1] = {nullptr,           AddLive
                                                       AddLive<kRows, 3>, AddLive<kRows, 4>, AddLive<kRows, 5>,
                                                       AddLive<kRows, 6>, AddLive<kRows, 7>, AddLive<kRows, 8>};
 
-inline int64_t CountZeros(const float* x, int64_t count) {
-  Counts zeros = {};
+// Of all inputs of some rows.
+inline int64_t CountZeros(const DenseCall& call, int64_t first_row, int64_t rows) {
   const Packet zero = Broadcast(0);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) zeros = CountMask(zeros, Equal(Load(x + i), zero));
-  int64_t sum = static_cast<int64_t>(SumOf(zeros));
-  for (; i < count; ++i) sum += x[i] == 0 ? 1 : 0;
-  return sum;
+  const int64_t whole = call.in / kLanes * kLanes;
+  Counts zeros = {};
+  int64_t sum = 0;
+  for (int64_t row = first_row; row < first_row + rows; ++row) {
+    const float* x = call.x + row * call.x_stride;
+    for (int64_t i = 0; i < whole; i += kLanes) zeros = CountMask(zeros, Equal(Load(x + i), zero));
+    for (int64_t i = whole; i < call.in; ++i) sum += x[i] == 0 ? 1 : 0;
+  }
+  return sum + static_cast<int64_t>(SumOf(zeros));
 }
 
 // Some lines of one panel for all rows, then the next: so that they come from afar once, and from the first-level cache
@@ -368,7 +372,7 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
 
 // Whether skipping zeros takes less time. Only how many inputs are zero decides, and both ways give the same bits. In
 // units of half a cycle, measured on Zen 5 and rounded:
-// - a multiply-add takes 9/8, but a chain of them 8 a step; with a line picked by a list 11/8, and 54 more for each row
+// - a multiply-add takes 9/8, but a chain of them 8 a step; with a line picked by a list 14/8, and 68 more for each row
 //   and block of lines;
 // - a line from afar takes 1.5 per 4 lanes of its packets, and 2 with the arithmetic if one row alone picks it;
 // - listing takes 3 for each input, where there is an instruction for it a sixth.
@@ -380,14 +384,12 @@ inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows)
   const int64_t dense = call.in * Max(Max(rows * packets * 9 / 8, kChain), from_afar);
   const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
   if (dense < 4096 || listing >= dense) return false;
-  int64_t live = inputs;
-  for (int64_t row = 0; row < rows; ++row) {
-    live -= CountZeros(call.x + (first_row + row) * call.x_stride, call.in);
-  }
+  const int64_t live = inputs - CountZeros(call, first_row, rows);
   if (rows == 1) return listing + live * Max(kChain, packets * kQuads * 2) < dense;
   const int64_t blocks = (call.in + kNearLines - 1) / kNearLines * ((packets + kPanelPackets - 1) / kPanelPackets);
-  const int64_t arithmetic = live * Max(kChain, packets * 11 / 8) + rows * blocks * 54;
-  return listing + Min(live, call.in) * from_afar + arithmetic < dense;
+  const int64_t arithmetic = live * Max(kChain, packets * 14 / 8) + rows * blocks * 68;
+  const int64_t lines = live * call.in / (live + call.in) * 5 / 4;  // about what at least one row needs
+  return listing + arithmetic + lines * from_afar < dense;
 }
 
 void RunDense(const DenseCall* call) {

@@ -139,7 +139,7 @@ void RunDepthwise(const ConvCall* call) {
   const float* x = call->x;
   float* y = call->y;
   for (int64_t row = 0; row < call->rows; ++row) {
-    Finisher finisher = BeginRow(call->activation, call->counts, row, channels, call->scratch);
+    Finisher finisher = BeginRow(*call, row, channels, call->scratch);
     for (int64_t image = 0; image < call->images; ++image) {
       for (int64_t channel = 0; channel < s.channels; channel += kLanes) {
         const int64_t columns = s.channels - channel < kLanes ? s.channels - channel : kLanes;
@@ -178,6 +178,15 @@ void RunMaxPool(const ConvCall* call) {
         const Range across = Inside(ox * s.stride_width - s.pad_left, s.dilation_width, s.kernel_width, s.width);
         const bool any = down.count > 0 && across.count > 0;
         const float* corner = x + down.first * line + across.first * s.channels;
+        if (down.count == 2 && across.count == 2 && s.channels % kLanes == 0) {
+          const float* q = corner + s.dilation_height * line;
+          const int64_t right = s.dilation_width * s.channels;
+          for (int64_t c = 0; c < s.channels; c += kLanes) {
+            const Packet upper = LargerOrNan(Load(corner + c), Load(corner + right + c));
+            Store(y + c, LargerOrNan(upper, LargerOrNan(Load(q + c), Load(q + right + c))));
+          }
+          continue;
+        }
         for (int64_t c = 0; c < s.channels; c += kLanes) {
           Packet best = Broadcast(any ? -__builtin_inff() : -3.402823466e+38f);
           for (int64_t i = 0; i < down.count; ++i) {

@@ -1,4 +1,5 @@
-// Names for the widest vector register of the instruction set that a unit is compiled for. Everything in *.inc.h has
+// Names for the widest vector register of the instruction set that a unit is compiled for. Where AVX-512 has what Eigen
+// has no name for, parts of a register above all, it is here and nowhere else. Everything in *.inc.h has
 // internal linkage: the same source is compiled several times into one program.
 #pragma once
 
@@ -27,16 +28,24 @@ inline Packet MultiplyAdd(const Packet& a, const Packet& b, const Packet& c) { r
 // The first `width` lanes, or all of them if there are fewer; the others are 0, and not stored.
 inline Packet LoadPart(const float* p, int64_t width) {
   if (width >= kLanes) return Load(p);
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << width) - 1), p);
+#else
   alignas(64) float part[kLanes] = {};
   for (int64_t i = 0; i < width; ++i) part[i] = p[i];
   return LoadAligned(part);
+#endif
 }
 
 inline void StorePart(float* p, int64_t width, const Packet& value) {
   if (width >= kLanes) return Store(p, value);
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << width) - 1), value);
+#else
   alignas(64) float part[kLanes];
   Store(part, value);
   for (int64_t i = 0; i < width; ++i) p[i] = part[i];
+#endif
 }
 
 // The compiler's own vectors of a packet's size: it keeps the masks of AVX-512 in their registers, where Eigen's
@@ -75,7 +84,7 @@ inline void AddTo(uint32_t* p, const Counts& counts) {
 // beyond. How many they are.
 inline int64_t ListNotZero(const float* x, int64_t count, float* values, int32_t* positions) {
   int64_t listed = 0, i = 0;
-#if defined(__AVX512F__)  // a register at a time: the one thing here that Eigen has no name for
+#if defined(__AVX512F__)
   __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   for (; i + kLanes <= count; i += kLanes) {
     const Packet value = Load(x + i);

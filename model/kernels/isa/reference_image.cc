@@ -50,7 +50,8 @@ void Finish(const ConvCall& call, Sum sum) {
       bool active = false;
       ForEachPosition(call, row * call.images, (row + 1) * call.images,
                       [&](const float* image, int64_t oy, int64_t ox, float* y) {
-                        const float value = sum(image, oy, ox, channel) + 0.0f;
+                        float value = sum(image, oy, ox, channel) + 0.0f;
+                        if (call.summand != nullptr) value += call.summand[y - call.y + channel];
                         y[channel] = ReferenceActivate(call.activation, value);
                         active = active || value > 0;
                         if (counted) *counts.zeros += y[channel] == 0 ? 1 : 0;

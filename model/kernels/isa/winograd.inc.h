@@ -110,12 +110,15 @@ inline void TransformTile(const ConvShape& s, const float* image, int64_t oy, in
                           float* to) {
   const int64_t channels = RoundUp(s.channels, kLanes), whole = s.channels / kLanes * kLanes;
   const float* from[kPoints];
+  const int64_t top = oy - s.pad_top, left = ox - s.pad_left;
+#pragma GCC unroll 6
   for (int64_t i = 0; i < 6; ++i) {
-    const int64_t y = oy + i - s.pad_top;
+    const bool in_height = top + i >= 0 && top + i < s.height;
+    const float* line = image + ((top + i) * s.width + left) * s.channels;
+#pragma GCC unroll 6
     for (int64_t j = 0; j < 6; ++j) {
-      const int64_t x = ox + j - s.pad_left;
-      const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
-      from[i * 6 + j] = inside ? image + (y * s.width + x) * s.channels : zeros;
+      const bool in_width = left + j >= 0 && left + j < s.width;
+      from[i * 6 + j] = in_height & in_width ? line + j * s.channels : zeros;
     }
   }
   for (int64_t c = 0; c < channels; c += kLanes) {
@@ -177,9 +180,12 @@ inline void FinishWinogradTile(const ConvShape& s, const float* products, const 
       FinishTile(finisher, c, columns, at, outputs);
       continue;
     }
+    alignas(64) float values[16 * kLanes];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r) Store(values + r * kLanes, outputs[r][0]);
     for (int64_t r = 0; r < 16; ++r) {
       if (r / 4 >= height || r % 4 >= width) continue;
-      Packet one[1][1] = {{outputs[r][0]}};
+      Packet one[1][1] = {{LoadAligned(values + r * kLanes)}};
       FinishTile(
           finisher, c, columns, [&](int) { return at(r); }, one);
     }
@@ -222,8 +228,10 @@ void RunWinograd(const ConvCall* call) {
   const int64_t tiles_per_row = call->images * tiles_per_image, total = call->rows * tiles_per_row;
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   Finisher finisher = {};
-  for (int64_t begin = 0; begin < total; begin += kWinogradTiles) {
-    const int64_t count = total - begin < kWinogradTiles ? total - begin : kWinogradTiles;
+  // In parts as equal as possible.
+  int64_t count = 0;
+  for (int64_t begin = 0; begin < total; begin += count) {
+    count = (total - begin) / ((total - begin + kWinogradTiles - 1) / kWinogradTiles);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
@@ -233,7 +241,7 @@ void RunWinograd(const ConvCall* call) {
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       const bool first = (begin + t) % tiles_per_row == 0, last = (begin + t + 1) % tiles_per_row == 0;
-      if (first) finisher = BeginRow(call->activation, call->counts, image / call->images, out, scratch.largest);
+      if (first) finisher = BeginRow(*call, image / call->images, out, scratch.largest);
       FinishWinogradTile(s, scratch.products + t * out, call->packed, tile / across * 4, tile % across * 4,
                          call->y + image * image_out, finisher);
       if (last) EndRow(finisher, s.out_channels, call->counts);

@@ -77,7 +77,7 @@ Data MakeData(const ConvShape& s, ConvAlgorithm algorithm, int64_t images, uint3
 
 Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvShape& s, const Data& data,
                 Activation activation = {ActivationKind::kRelu, 0, 0}, int64_t images = 1,
-                const std::vector<uint8_t>& skip = {}) {
+                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}) {
   const ConvKernels& kernels = KernelsOf(table, algorithm);
   AlignedBuffer packed(kernels.packed_elements(&s)), scratch(kernels.scratch_elements(&s) + 1);
   std::fill_n(scratch.data(), scratch.size(), kNan);
@@ -95,7 +95,8 @@ Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvSha
                          result.y.data(),
                          scratch.data(),
                          activation,
-                         {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()}};
+                         {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()},
+                         summand.empty() ? nullptr : summand.data()};
   kernels.run(&call);
   EXPECT_EQ(result.y.back(), 42.0f) << "wrote behind its output";
   EXPECT_EQ(result.active.back(), 0u) << "counted behind its channels";
@@ -190,6 +191,27 @@ TEST(ConvKernels, ApplyActivationsAndCountOverTheImagesOfARowThatIsNotSkipped) {
             Activation{ActivationKind::kLeakyRelu, 0.25f, 0}, Activation{ActivationKind::kClip, 0, 0.75f}}) {
         ExpectAgrees(algorithm, shape, 3, 2, activation);
         ExpectAgrees(algorithm, shape, 5, 1, activation, {0, 1, 0, 0, 255});
+      }
+    }
+  }
+}
+
+TEST(ConvKernels, AddASummandBeforeTheActivation) {
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::kDirect, ConvAlgorithm::kWinograd, ConvAlgorithm::kDepthwise}) {
+    for (const int64_t channels : {16, 21}) {
+      const ConvShape shape = Shape(8, 7, channels, channels, 3, 1, 1);
+      const Data data = MakeData(shape, algorithm, 6);
+      const std::vector<float> summand = Noise(6 * 8 * 7 * channels, 4, -2, 2);
+      for (const Activation& activation :
+           {Activation{ActivationKind::kNone, 0, 0}, Activation{ActivationKind::kRelu, 0, 0},
+            Activation{ActivationKind::kClip, 0, 0.75f}}) {
+        const Result expected = Convolve(Reference(), algorithm, shape, data, activation, 2, {}, summand);
+        for (const KernelTable* table : FastTables()) {
+          SCOPED_TRACE(std::string(table->name) + ": " + Describe(shape));
+          const Result got = Convolve(*table, algorithm, shape, data, activation, 2, {}, summand);
+          for (size_t i = 0; i < got.y.size(); ++i) ASSERT_NEAR(got.y[i], expected.y[i], 2e-4) << "element " << i;
+          EXPECT_EQ(got.active, expected.active);
+        }
       }
     }
   }

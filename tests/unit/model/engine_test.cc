@@ -367,6 +367,62 @@ TEST(Engine, ARowOfOneNumberMayLoseItsLastDimension) {
   }
 }
 
+// --- sums and activations that become part of a convolution ----------------------------------------------------------
+
+size_t Steps(OnnxBuilder& network) {
+  const auto model = LoadModel(network.Bytes());
+  EXPECT_TRUE(model.ok()) << model.status();
+  return model.ok() ? (*model)->plan().steps.size() : 0;
+}
+
+// Two ways from x, "a" and "b", the second computed last.
+OnnxBuilder TwoWays() {
+  OnnxBuilder network;
+  network.Input("x", {-1, 2, 4, 5});
+  Weight(network, "k", {3, 2, 3, 3}, 11);
+  Weight(network, "k2", {3, 2, 1, 1}, 12);
+  network.Node("Conv", {"x", "k"}, {"a"}, {{"pads", Ints{1, 1, 1, 1}}}).Node("Conv", {"x", "k2"}, {"b"});
+  return network;
+}
+
+TEST(Engine, ASumOfTwoWaysIsPartOfTheLastConvolution) {
+  for (const auto& terms : {std::vector<std::string>{"a", "b"}, {"b", "a"}}) {
+    OnnxBuilder network = TwoWays();
+    network.Node("Add", terms, {"sum"}).Node("Relu", {"sum"}, {"y"}).Output("y");
+    ExpectComputes(network);
+    EXPECT_EQ(Steps(network), 5u) << "two convolutions, and changes of layout around them";
+  }
+}
+
+TEST(Engine, ASumStaysApartFromAConvolutionThatOthersRead) {
+  OnnxBuilder read = TwoWays();
+  read.Node("Add", {"a", "b"}, {"sum"}).Node("Relu", {"sum"}, {"y"}).Output("y").Output("b");
+  ExpectComputes(read);
+  OnnxBuilder twice = TwoWays();
+  twice.Node("Add", {"b", "b"}, {"sum"}).Node("Add", {"sum", "a"}, {"y"}).Output("y");
+  ExpectComputes(twice);
+  OnnxBuilder active = TwoWays();
+  active.Node("Relu", {"b"}, {"r"}).Node("Add", {"a", "r"}, {"sum"}).Node("Relu", {"sum"}, {"y"}).Output("y");
+  ExpectComputes(active);
+  OnnxBuilder spread = TwoWays();
+  Weight(spread, "k3", {3, 2, 4, 5}, 13);
+  spread.Node("Conv", {"x", "k3"}, {"c"}).Node("Add", {"c", "a"}, {"y"}).Output("y");
+  ExpectComputes(spread);
+}
+
+TEST(Engine, TwoActivationsInARowBothHappen) {
+  for (const bool dense : {false, true}) {
+    OnnxBuilder network = dense ? Features() : Maps();
+    if (dense) {
+      Weight(network, "w", {6, 7}, 12);
+      network.Node("MatMul", {"x", "w"}, {"maps"});
+    }
+    network.Weight("low", {}, {-0.25f}).Weight("high", {}, {0.25f});
+    network.Node("Clip", {"maps", "low", "high"}, {"c"}).Node("Relu", {"c"}, {"y"}).Output("y");
+    ExpectComputes(network);
+  }
+}
+
 // --- a fixed batch made free -----------------------------------------------------------------------------------------
 
 OnnxBuilder FixedBatch(int64_t batch) {
