@@ -25,7 +25,7 @@ void PackDepthwise(const ConvShape* s, const float* weights, const float* bias, 
   }
 }
 
-int64_t DepthwiseScratchElements(const ConvShape* s) { return RoundUp(s->channels, kLanes); }
+int64_t DepthwiseScratchElements(const ConvShape* s) { return RoundUp(s->channels, kLanes) + kLanes; }
 
 // One output anywhere, with any window.
 inline Packet SumWindow(const ConvShape& s, const float* image, const float* packed, int64_t oy, int64_t ox,
@@ -51,37 +51,36 @@ struct DepthwiseCall {
   const float* packed;
   float* y;
   int64_t channel, columns;
+  const float* zeros;  // kLanes of them
   Finisher* finisher;
 };
 
-// kCount neighbouring outputs of a 3x3 window from (oy, ox) on, in the same order as SumWindow. At most one column on
-// either side is outside the image; there, zeros are read.
-template <int kStride, int kCount>
-[[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, Finisher& finisher, int64_t oy,
-                                                 int64_t ox) {
+// kCount neighbouring outputs of a 3x3 window from (oy, ox) on, in the same order as SumWindow; lines [begin, end) of
+// it are in the image. With kEdge, one column on either side may be outside; `zeros` are read there.
+template <int kStride, int kCount, bool kEdge>
+[[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, Finisher& finisher, int64_t oy, int64_t ox,
+                                                 int64_t begin, int64_t end, const Packet (&weights)[3][3]) {
   constexpr int kColumns = (kCount - 1) * kStride + 3;
-  alignas(64) static constexpr float kZeros[kLanes] = {};
   const ConvShape& s = *call.shape;
   const int64_t top = oy * s.stride_height - s.pad_top, left = ox * kStride - s.pad_left;
-  const int64_t begin = top < 0 ? -top : 0, end = s.height - top < 3 ? s.height - top : 3;
   const Packet bias = LoadAligned(call.packed);
   Packet sums[kCount][1];
 #pragma GCC unroll 4
   for (int n = 0; n < kCount; ++n) sums[n][0] = bias;
-  for (int64_t i = begin; i < end; ++i) {
-    const float* line = call.x + ((top + i) * s.width + left) * s.channels;
-    const float* w = call.packed + (1 + i * 3) * kLanes;
-    const Packet weights[3] = {LoadAligned(w), LoadAligned(w + kLanes), LoadAligned(w + 2 * kLanes)};
+  const float* line = call.x + (top * s.width + left) * s.channels;
+#pragma GCC unroll 3
+  for (int64_t i = 0; i < 3; ++i, line += s.width * s.channels) {
+    if (i < begin || i >= end) continue;
 #pragma GCC unroll 16
     for (int x = 0; x < kColumns; ++x) {
       const float* p = line + x * s.channels;
-      if (x == 0) p = left < 0 ? kZeros : p;
-      if (x == kColumns - 1) p = left + x >= s.width ? kZeros : p;
+      if (kEdge && x == 0) p = left < 0 ? call.zeros : p;
+      if (kEdge && x == kColumns - 1) p = left + x >= s.width ? call.zeros : p;
       const Packet pixel = Load(p);
 #pragma GCC unroll 4
       for (int n = 0; n < kCount; ++n) {
         const int j = x - n * kStride;
-        if (j >= 0 && j < 3) sums[n][0] = MultiplyAdd(pixel, weights[j], sums[n][0]);
+        if (j >= 0 && j < 3) sums[n][0] = MultiplyAdd(pixel, weights[i][j], sums[n][0]);
       }
     }
   }
@@ -97,12 +96,22 @@ void RunThreeByThree(const DepthwiseCall& call) {
   Finisher finisher = *call.finisher;
   alignas(64) float largest[kLanes] = {};
   finisher.largest = largest;
+  Packet weights[3][3];
+#pragma GCC unroll 9
+  for (int i = 0; i < 9; ++i) weights[i / 3][i % 3] = LoadAligned(call.packed + (1 + i) * kLanes);
   for (int64_t oy = 0; oy < s.out_height; ++oy) {
+    const int64_t top = oy * s.stride_height - s.pad_top;
+    const int64_t begin = top < 0 ? -top : 0, end = s.height - top;
     int64_t ox = 0;
     for (; ox + kNeighbours <= s.out_width; ox += kNeighbours) {
-      RunNeighbours<kStride, kNeighbours>(call, finisher, oy, ox);
+      const int64_t left = ox * kStride - s.pad_left;
+      if (begin > 0 || end < 3 || left < 0 || left + (kNeighbours - 1) * kStride + 3 > s.width) {
+        RunNeighbours<kStride, kNeighbours, true>(call, finisher, oy, ox, begin, end, weights);
+      } else {
+        RunNeighbours<kStride, kNeighbours, false>(call, finisher, oy, ox, 0, 3, weights);
+      }
     }
-    for (; ox < s.out_width; ++ox) RunNeighbours<kStride, 1>(call, finisher, oy, ox);
+    for (; ox < s.out_width; ++ox) RunNeighbours<kStride, 1, true>(call, finisher, oy, ox, begin, end, weights);
   }
   finisher.largest = call.finisher->largest;
   *call.finisher = finisher;
@@ -136,6 +145,8 @@ inline void RunDepthwiseChannels(const DepthwiseCall& call) {
 void RunDepthwise(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t steps = s.kernel_height * s.kernel_width, channels = RoundUp(s.channels, kLanes);
+  float* const zeros = call->scratch + channels;
+  Store(zeros, Broadcast(0));
   const float* x = call->x;
   float* y = call->y;
   for (int64_t row = 0; row < call->rows; ++row) {
@@ -144,7 +155,7 @@ void RunDepthwise(const ConvCall* call) {
       for (int64_t channel = 0; channel < s.channels; channel += kLanes) {
         const int64_t columns = s.channels - channel < kLanes ? s.channels - channel : kLanes;
         RunDepthwiseChannels(
-            {&s, x + channel, call->packed + (steps + 1) * channel, y + channel, channel, columns, &finisher});
+            {&s, x + channel, call->packed + (steps + 1) * channel, y + channel, channel, columns, zeros, &finisher});
       }
       x += s.height * s.width * s.channels;
       y += s.out_height * s.out_width * s.out_channels;
