@@ -44,7 +44,7 @@ absl::StatusOr<std::vector<float>> BiasOrZero(Builder& builder, int64_t channels
 absl::Status LowerConv(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, builder.Weights(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, builder.Attribute<int64_t>("group", 1));
-  HALFWAVE_ASSIGN_OR_RETURN(std::vector<float> bias, BiasOrZero(builder, weights->shape[0]));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<float> bias, BiasOrZero(builder, weights->shape[0]));
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const Window window, ResolveWindow(builder.context(), std::span(input.shape).subspan(2),
                                                                std::span(weights->shape).subspan(2)));
@@ -53,8 +53,7 @@ absl::Status LowerConv(Builder& builder) {
   if (ImageConv::Supports(kernel_window, group, out)) {
     builder.Emit(std::make_unique<ImageConv>(kernel_window, group, out, weights->floats, bias, images), {input}, true);
   } else {
-    builder.Emit(std::make_unique<Conv>(kernel_window, group, out, weights->floats, std::move(bias), images), {input},
-                 true);
+    builder.Emit(std::make_unique<Conv>(kernel_window, group, out, weights->floats, bias, images), {input}, true);
   }
   return absl::OkStatus();
 }
@@ -63,13 +62,13 @@ absl::Status LowerConvTranspose(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, builder.Weights(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, builder.Attribute<int64_t>("group", 1));
   const int64_t channels = weights->shape[1] * group;
-  HALFWAVE_ASSIGN_OR_RETURN(std::vector<float> bias, BiasOrZero(builder, channels));
+  HALFWAVE_ASSIGN_OR_RETURN(const std::vector<float> bias, BiasOrZero(builder, channels));
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const Window window,
                             ResolveTransposedWindow(builder.context(), std::span(input.shape).subspan(2),
                                                     std::span(weights->shape).subspan(2)));
   builder.Emit(std::make_unique<ConvTranspose>(ToKernelWindow(window, input.shape), group, channels, weights->floats,
-                                               std::move(bias), input.shape[0]),
+                                               bias, input.shape[0]),
                {input}, true);
   return absl::OkStatus();
 }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/kernels/dense.h"
-
 namespace halfwave {
 namespace {
 
@@ -46,27 +44,37 @@ kernels::Window Transposed(kernels::Window window) {
 }  // namespace
 
 Conv::Conv(const kernels::Window& window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-           std::vector<float> bias, int64_t images)
+           const std::vector<float>& bias, int64_t images)
     : window_(window),
       group_(group),
       group_in_(window.channels / group),
       group_out_(out_channels / group),
       depth_(window.steps() * group_in_),
-      images_(images),
-      weights_(Reorder(weights, group, group_in_, group_out_, window.steps())),
-      bias_(std::move(bias)) {}
+      images_(images) {
+  const std::vector<float> reordered = Reorder(weights, group, group_in_, group_out_, window.steps());
+  for (int64_t g = 0; g < group; ++g) {
+    weights_.emplace_back(depth_, group_out_, reordered.data() + g * depth_ * group_out_, false,
+                          bias.data() + g * group_out_);
+  }
+}
 
 ConvTranspose::ConvTranspose(kernels::Window window, int64_t group, int64_t out_channels,
-                             const std::vector<float>& weights, std::vector<float> bias, int64_t images)
+                             const std::vector<float>& weights, const std::vector<float>& bias, int64_t images)
     : Conv(Transposed(window), group, out_channels,
-           SwapChannels(weights, group, window.channels / group, out_channels / group, window.steps()), std::move(bias),
-           images) {}
+           SwapChannels(weights, group, window.channels / group, out_channels / group, window.steps()), bias, images) {}
 
 int64_t Conv::ColumnsPerBlock(int64_t rows) const {
   return std::min(rows * images_ * window_.positions(), std::max<int64_t>(1, kMaxColumnElements / depth_));
 }
 
-int64_t Conv::ScratchElements(int64_t rows) const { return window_.IsPointwise() ? 0 : ColumnsPerBlock(rows) * depth_; }
+int64_t Conv::ColumnElements(int64_t rows) const {
+  constexpr int64_t kLine = AlignedBuffer::kAlignment / sizeof(float);
+  return window_.IsPointwise() ? 0 : (ColumnsPerBlock(rows) * depth_ + kLine - 1) / kLine * kLine;
+}
+
+int64_t Conv::ScratchElements(int64_t rows) const {
+  return ColumnElements(rows) + weights_[0].ScratchElements(rows * images_ * window_.positions());
+}
 
 void Conv::Run(const LayerCall& call) const {
   const int64_t total = call.rows * images_ * window_.positions();
@@ -82,9 +90,9 @@ void Conv::Run(const LayerCall& call) const {
       } else {
         kernels::Im2Col(window_, begin, begin + count, g * group_in_, group_in_, call.inputs[0], call.scratch);
       }
-      kernels::Dense(count, depth_, group_out_, columns, pointwise ? window_.channels : depth_,
-                     weights_.data() + g * depth_ * group_out_, bias_.data() + g * group_out_,
-                     call.output + begin * out_channels + g * group_out_, out_channels);
+      weights_[g].Run(count, columns, pointwise ? window_.channels : depth_, {}, nullptr,
+                      call.output + begin * out_channels + g * group_out_, out_channels,
+                      call.scratch + ColumnElements(call.rows));
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include "model/kernels/window.h"
 #include "model/layers/layer.h"
+#include "model/layers/packed_dense.h"
 
 namespace halfwave {
 
@@ -17,18 +18,18 @@ class Conv : public Layer {
   // weights: ONNX's order, [out_channels, channels / group, kernel]. bias: [out_channels]. Both channel counts are
   // multiples of `group`.
   Conv(const kernels::Window& window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-       std::vector<float> bias, int64_t images = 1);
+       const std::vector<float>& bias, int64_t images = 1);
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;
 
  private:
   int64_t ColumnsPerBlock(int64_t rows) const;
+  int64_t ColumnElements(int64_t rows) const;  // of scratch memory
 
   kernels::Window window_;
   int64_t group_, group_in_, group_out_, depth_;  // depth: the length of the sum behind each output
   int64_t images_;
-  std::vector<float> weights_;  // per group [kernel, group_in, group_out]
-  std::vector<float> bias_;
+  std::vector<PackedDense> weights_;  // per group [kernel, group_in] by group_out, and the bias
 };
 
 // Transposed convolution in the same layout, as the convolution over the input spread out by its strides: the zeros
@@ -41,7 +42,7 @@ class ConvTranspose : public Conv {
   // pads_begin as the attributes say; pads_end and `transposed` do not matter. weights: ONNX's order,
   // [channels, out_channels / group, kernel]. bias: [out_channels].
   ConvTranspose(kernels::Window window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-                std::vector<float> bias, int64_t images = 1);
+                const std::vector<float>& bias, int64_t images = 1);
 };
 
 }  // namespace halfwave

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "model/kernels/dense.h"
+#include "model/kernels/matmul.h"
 
 namespace halfwave {
 namespace {

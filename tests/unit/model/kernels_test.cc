@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "model/kernels/count.h"
-#include "model/kernels/dense.h"
 #include "model/kernels/elementwise.h"
+#include "model/kernels/matmul.h"
 #include "model/kernels/strided_copy.h"
 #include "model/kernels/transpose.h"
 #include "model/kernels/window.h"
@@ -21,50 +21,10 @@ constexpr int64_t kSizesAndNone[] = {0, 1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 64, 67
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-TEST(Dense, IsInputTimesWeightsPlusBias) {
-  for (const int64_t rows : kSizesAndNone) {
-    for (const int64_t in : kSizes) {
-      for (const int64_t out : kSizes) {
-        const auto x = Noise(rows * in, 1), w = Noise(in * out, 2), bias = Noise(out, 3);
-        std::vector<float> y(rows * out);
-        kernels::Dense(rows, in, out, x.data(), in, w.data(), bias.data(), y.data(), out);
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t o = 0; o < out; ++o) {
-            double sum = bias[o];
-            for (int64_t i = 0; i < in; ++i) sum += static_cast<double>(x[r * in + i]) * w[i * out + o];
-            ASSERT_NEAR(y[r * out + o], sum, 1e-5) << rows << "x" << in << "x" << out << " at " << r << "," << o;
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST(Dense, StaysInsideItsColumnsOfAWiderMatrix) {
-  constexpr int64_t kWider = 5;
-  for (const int64_t rows : kSizesAndNone) {
-    for (const int64_t out : kSizes) {
-      const int64_t in = 7;
-      const auto x = Noise(rows * (in + kWider), 1), w = Noise(in * out, 2), bias = Noise(out, 3);
-      std::vector<float> y(rows * (out + kWider), 42.0f);
-      kernels::Dense(rows, in, out, x.data(), in + kWider, w.data(), bias.data(), y.data(), out + kWider);
-      for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t o = 0; o < out + kWider; ++o) {
-          double sum = o < out ? bias[o] : 42.0;
-          for (int64_t i = 0; i < in && o < out; ++i) {
-            sum += static_cast<double>(x[r * (in + kWider) + i]) * w[i * out + o];
-          }
-          ASSERT_NEAR(y[r * (out + kWider) + o], sum, 1e-5) << rows << " rows, " << out << " columns";
-        }
-      }
-    }
-  }
-}
-
-TEST(Dense, AWeightOfZeroDoesNotHideNan) {
-  const std::vector<float> x = {kNan, 1}, w = {0, 0}, bias = {0};
+TEST(MatMul, AZeroDoesNotHideNan) {
+  const std::vector<float> a = {kNan, 1}, b = {0, 0};
   float y = 0;
-  kernels::Dense(1, 2, 1, x.data(), 2, w.data(), bias.data(), &y, 1);
+  kernels::MatMul(1, 2, 1, a.data(), b.data(), &y);
   EXPECT_TRUE(std::isnan(y));
 }
 

@@ -1,4 +1,4 @@
-#include "model/kernels/dense.h"
+#include "model/kernels/matmul.h"
 
 #include <algorithm>
 
@@ -7,16 +7,15 @@
 namespace halfwave::kernels {
 namespace {
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Strided = Eigen::OuterStride<>;
 
-// Eigen packs all columns of the weights, a few hundred rows at a time; with more columns the packed block would no
+// Eigen packs all columns of the right side, a few hundred rows at a time; with more columns the packed block would no
 // longer fit on the stack (EIGEN_STACK_ALLOCATION_LIMIT) and be allocated. So would, where one side is a vector, a copy
 // of it with more rows.
 constexpr int64_t kMaxColumns = 512;
 constexpr int64_t kMaxDepth = int64_t{1} << 16;
 
-using ConstMatrix = Eigen::Map<const RowMajor, 0, Strided>;
-using Matrix = Eigen::Map<RowMajor, 0, Strided>;
+using ConstMatrix = Eigen::Map<const RowMajor>;
+using Matrix = Eigen::Map<RowMajor>;
 
 // out += left * right
 void AddProduct(const ConstMatrix& left, const ConstMatrix& right, Matrix& out) {
@@ -31,17 +30,10 @@ void AddProduct(const ConstMatrix& left, const ConstMatrix& right, Matrix& out) 
 
 }  // namespace
 
-void Dense(int64_t rows, int64_t in, int64_t out, const float* x, int64_t x_stride, const float* w, const float* bias,
-           float* y, int64_t y_stride) {
-  Matrix outputs(y, rows, out, Strided(y_stride));
-  outputs.rowwise() = Eigen::Map<const Eigen::RowVectorXf>(bias, out);
-  AddProduct(ConstMatrix(x, rows, in, Strided(x_stride)), ConstMatrix(w, in, out, Strided(out)), outputs);
-}
-
 void MatMul(int64_t rows, int64_t depth, int64_t columns, const float* a, const float* b, float* y) {
-  Matrix out(y, rows, columns, Strided(columns));
+  Matrix out(y, rows, columns);
   out.setZero();
-  AddProduct(ConstMatrix(a, rows, depth, Strided(depth)), ConstMatrix(b, depth, columns, Strided(columns)), out);
+  AddProduct(ConstMatrix(a, rows, depth), ConstMatrix(b, depth, columns), out);
 }
 
 }  // namespace halfwave::kernels
