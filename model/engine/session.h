@@ -1,4 +1,4 @@
-// The memory to run one model, one batch at a time.
+// The memory and the threads to run one model, one batch at a time.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "model/base/thread_team.h"
+#include "model/engine/lane.h"
 #include "model/engine/model.h"
 #include "model/tensor/aligned_buffer.h"
 
@@ -15,11 +17,13 @@ namespace halfwave {
 // touched.
 class Session {
  public:
-  // max_rows: the largest batch, 1 or more.
-  Session(std::shared_ptr<const Model> model, int64_t max_rows);
+  // max_rows: the largest batch, 1 or more. threads: how many may work on a batch, 1 or more: the one that calls Run,
+  // and others that belong to the session and sleep between batches. Rows and counts do not depend on their number.
+  Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads = 1);
 
   const Model& model() const { return *model_; }
   int64_t max_rows() const { return max_rows_; }
+  int threads() const { return team_.size(); }
 
   // Where the rows of input `index` go before Run: max_rows() rows, row-major, one after the other. Their values are
   // undefined after Run.
@@ -33,21 +37,17 @@ class Session {
   std::span<const float> output(size_t index, int64_t rows) const;
 
   // What the units did in the last Run.
-  const BatchActivity& activity() const { return activity_; }
+  const BatchActivity& activity() const { return lanes_[0]->activity(); }
 
  private:
-  float* BufferData(size_t buffer) { return memory_.data() + model_->plan().buffers[buffer].offset * max_rows_; }
-  // The rows of `buffer` that begin with row `first`, for a step of the block.
-  float* RowsIn(size_t buffer, const Block& block, int64_t first);
-  void RunStep(const Step& step, const Block& block, int64_t first, int64_t rows, const uint8_t* skip);
+  int SharesOf(int64_t rows) const;
 
   std::shared_ptr<const Model> model_;
   int64_t max_rows_;
-  AlignedBuffer memory_;
-  AlignedBuffer scratch_;
-  std::vector<const float*> step_inputs_;
-  std::vector<uint8_t> seen_units_;
-  BatchActivity activity_;
+  double work_per_row_;
+  AlignedBuffer memory_;                      // of inputs and outputs, where several threads compute their rows
+  std::vector<std::unique_ptr<Lane>> lanes_;  // one a thread
+  ThreadTeam team_;
 };
 
 }  // namespace halfwave

@@ -108,7 +108,7 @@ std::vector<Cell> MeasureModel(const Peer& runtime, const Entry& entry, const Op
     std::printf("%-28s not measured: it has no single input of floats with an open batch\n", entry.name.c_str());
     return {};
   }
-  Session session(*model, kMaxBatch);
+  Session session(*model, kMaxBatch, options.threads);
   const int64_t row = RowElements((*model)->inputs()[0].shape);
   const std::vector<float> rows = entry.rows.empty() ? HalfZeros(kPoolRows * row) : entry.rows;
   std::vector<Cell> cells;
@@ -190,7 +190,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json, "Write the cells to this file");
   app.add_option("--models", options.models, "Only these, by name")->delimiter(',');
   app.add_option("--batches", options.batches, "Only these")->delimiter(',');
-  app.add_option("--threads", options.threads, "Of ONNX Runtime, for one call");
+  app.add_option("--threads", options.threads, "Of each engine, for one call");
   app.add_flag("--quick", options.quick, "Fewer pairs, batches 1, 8 and 64, the scored set only");
   app.add_flag("--scored", options.scored_only, "The scored set only");
   CLI11_PARSE(app, argc, argv);

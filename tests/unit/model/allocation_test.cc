@@ -231,6 +231,20 @@ TEST(Operator, LargeDenseLayersRunWithoutAllocating) {
   }
 }
 
+TEST(Session, SeveralThreadsRunWithoutAllocating) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 300}).Weight("w", {300, 300}, Noise(300 * 300, 1));
+  network.Node("Gemm", {"x", "w"}, {"y"}).Node("Relu", {"y"}, {"z"}).Output("z");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  Session session(*model, 64, /*threads=*/3);
+  for (const int64_t rows : {64, 2}) {
+    std::fill(session.input(0).begin(), session.input(0).end(), 1.0f);
+    session.Run(rows);
+    EXPECT_EQ(AllocationsIn([&] { session.Run(rows); }), 0) << rows << " rows";
+  }
+}
+
 TEST(Operator, ALargeConvolutionRunsWithoutAllocating) {
   OnnxBuilder network;
   network.Input("x", {-1, 64, 24, 24}).Weight("k", {64, 64, 3, 3}, Noise(64 * 64 * 9, 1));

@@ -1,0 +1,54 @@
+// What one thread of a session needs to run rows of a batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/engine/model.h"
+#include "model/tensor/aligned_buffer.h"
+
+namespace halfwave {
+
+// Passes rows from step to step in memory of its own, and counts what their units do. Used by one thread at a time. All
+// memory is taken by the constructor; pages of rows that never come are never touched.
+class Lane {
+ public:
+  // max_rows: the most rows that one Run is given, 1 or more. of_batch: per buffer of the plan, memory that holds the
+  // buffer's rows of the whole batch, or null: then the lane's own memory holds those that the lane computes. The model
+  // must outlive the lane.
+  Lane(const Model& model, int64_t max_rows, std::vector<float*> of_batch);
+
+  // Computes `rows` rows of the batch from row `first` on. `skip`, if not null, holds a byte per row of the batch; rows
+  // whose byte is not zero are computed but not counted. Allocates nothing.
+  void Run(int64_t first, int64_t rows, const uint8_t* skip);
+
+  // Where a buffer begins.
+  float* data(size_t buffer) const { return data_[buffer]; }
+
+  // What the units did in the last Run.
+  BatchActivity& activity() { return activity_; }
+  const BatchActivity& activity() const { return activity_; }
+
+ private:
+  // Rows [first, first + count) of the lane's, on their way through a block.
+  struct Part {
+    const Block& block;
+    int64_t first, count;
+    int64_t first_of_batch;  // where the lane's rows begin in the batch
+    const uint8_t* skip;     // of these rows
+  };
+
+  float* RowsIn(size_t buffer, const Part& part) const;
+  void RunStep(const Step& step, const Part& part);
+
+  const Model& model_;
+  const std::vector<float*> of_batch_;
+  AlignedBuffer memory_;
+  AlignedBuffer scratch_;
+  std::vector<float*> data_;  // per buffer
+  std::vector<const float*> step_inputs_;
+  std::vector<uint8_t> seen_units_;
+  BatchActivity activity_;
+};
+
+}  // namespace halfwave
