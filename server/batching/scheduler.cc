@@ -9,7 +9,9 @@
 namespace halfwave {
 
 Scheduler::Scheduler(const SchedulerOptions& options, Executor executor)
-    : options_(options), executor_(std::move(executor)) {
+    : options_(options),
+      executor_(std::move(executor)),
+      permits_(options.permits != nullptr ? options.permits : std::make_shared<Permits>(options.slots)) {
   for (size_t slot = options_.slots; slot-- > 0;) free_slots_.push_back(slot);
   for (size_t i = 0; i < options_.slots; ++i) workers_.emplace_back([this] { Work(); });
 }
@@ -36,7 +38,10 @@ void Scheduler::Flush() {
   const MutexLock lock(mutex_);
   const int64_t rows = std::min(queued_rows_, options_.max_batch_rows);
   released_ = true;  // what does not fit into the batch run here
-  if (CanRun() && row_duration_ * rows <= options_.inline_budget) RunBatch();
+  if (CanRun() && row_duration_ * rows <= options_.inline_budget && permits_->TryAcquire()) {
+    RunBatch();
+    permits_->Release();
+  }
   released_ = !queue_.empty();
   if (CanRun()) work_.NotifyOne();
 }
@@ -86,8 +91,17 @@ void Scheduler::Work() {
   while (true) {
     while (!WorkerMayProceed()) work_.Wait(mutex_);
     if (queue_.empty()) return;
-    RunBatch();
+    WaitForPermit();
+    if (CanRun()) RunBatch();  // somebody else may have
+    permits_->Release();
   }
+}
+
+void Scheduler::WaitForPermit() {
+  if (permits_->TryAcquire()) return;
+  mutex_.Unlock();
+  permits_->Acquire();
+  mutex_.Lock();
 }
 
 Scheduler::Batch Scheduler::TakeBatch(Batch& dropped) {

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "model/base/mutex.h"
+#include "server/batching/permits.h"
 
 namespace halfwave {
 
@@ -41,6 +42,8 @@ struct SchedulerOptions {
   size_t slots = 1;
   // Rows in one batch. A task never has more.
   int64_t max_batch_rows = 128;
+  // Each batch that runs holds one: a limit over all schedulers that share them. Null: as many as there are slots.
+  std::shared_ptr<Permits> permits = nullptr;
   // What may wait; a task beyond either bound is refused at once.
   int64_t max_queue_rows = 8192;
   size_t max_queue_bytes = size_t{256} << 20;
@@ -67,8 +70,8 @@ class Scheduler {
   // the task still belongs to the caller, untouched.
   absl::Status Schedule(std::unique_ptr<Task>& task);
 
-  // To be called by a thread that has scheduled tasks and has no more at hand. Runs one batch right here if a slot is
-  // free and the batch is expected to be short, and wakes workers for whatever remains.
+  // To be called by a thread that has scheduled tasks and has no more at hand. Runs one batch right here if a slot and
+  // a permit are free and the batch is expected to be short, and wakes workers for whatever remains.
   void Flush();
 
   // Refuses new tasks from now on, runs those that wait, and returns when all are answered. What still waits at the
@@ -86,11 +89,13 @@ class Scheduler {
   bool CanRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WorkerMayProceed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitForPermit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch TakeBatch(Batch& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SchedulerOptions options_;
   const Executor executor_;
+  const std::shared_ptr<Permits> permits_;
 
   mutable Mutex mutex_;
   CondVar work_;  // a worker may proceed

@@ -229,6 +229,60 @@ TEST(Scheduler, OnlyShortBatchesRunOnTheFlushingThreadAndOnlyOnceTheirDurationIs
   EXPECT_EQ(CountInline(absl::Milliseconds(20)), 0);
 }
 
+TEST(Scheduler, SchedulersThatSharePermitsRunNoMoreBatchesAtATimeThanThereAre) {
+  constexpr int kSchedulers = 3;
+  constexpr int kTasks = 300;
+  constexpr int kPermits = 2;
+  const auto permits = std::make_shared<Permits>(kPermits);
+  Outcomes outcomes;
+  std::atomic<int> running = 0, most = 0;
+  {
+    std::vector<std::unique_ptr<Scheduler>> schedulers;
+    for (int i = 0; i < kSchedulers; ++i) {
+      schedulers.push_back(std::make_unique<Scheduler>(
+          SchedulerOptions{.slots = kPermits, .permits = permits},
+          [&](size_t, std::span<const std::unique_ptr<Task>> batch) {
+            const int now = ++running;
+            for (int before = most; now > before && !most.compare_exchange_weak(before, now);) {
+            }
+            std::this_thread::yield();
+            for (const auto& task : batch) outcomes.Add(static_cast<TestTask&>(*task).number, "ran");
+            --running;
+          }));
+    }
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kSchedulers; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < kTasks; ++i) {
+          MustSchedule(*schedulers[t], std::make_unique<TestTask>(t * kTasks + i, outcomes));
+          schedulers[t]->Flush();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(outcomes.size(), static_cast<size_t>(kSchedulers * kTasks));
+  EXPECT_TRUE(outcomes.EachOnce());
+  EXPECT_LE(most, kPermits);
+}
+
+TEST(Scheduler, WhoFlushesDoesNotWaitForAPermitThatAnotherHolds) {
+  const auto permits = std::make_shared<Permits>(1);
+  Outcomes outcomes;
+  Recorder recorder;
+  Scheduler scheduler({.slots = 1, .permits = permits}, recorder.Executor());
+  MustSchedule(scheduler, std::make_unique<TestTask>(0, outcomes));
+  scheduler.Flush();
+  scheduler.WaitUntilIdle();  // from here on its batches are known to be short
+  permits->Acquire();
+  MustSchedule(scheduler, std::make_unique<TestTask>(1, outcomes));
+  scheduler.Flush();
+  EXPECT_EQ(scheduler.depth(), 1u);
+  permits->Release();
+  scheduler.WaitUntilIdle();
+  EXPECT_EQ(outcomes.Of(1), std::vector<std::string>{"ran with 1"});
+}
+
 TEST(Scheduler, EveryTaskOfManyThreadsIsAnsweredExactlyOnce) {
   constexpr int kThreads = 4;
   constexpr int kTasks = 500;
