@@ -5,12 +5,12 @@
 #include <grpcpp/server_builder.h>
 
 #include <chrono>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/kernels/isa.h"
 #include "server/log/log.h"
+#include "server/processors.h"
 #include "server/version.h"
 
 namespace halfwave {
@@ -20,16 +20,34 @@ constexpr std::chrono::seconds kTimeForLastAnswers(2);
 constexpr absl::Duration kQuiet = absl::Milliseconds(50);
 constexpr absl::Duration kLongestWaitForQuiet = absl::Seconds(1);
 
+std::string Describe(int64_t workers, int64_t threads) {
+  return absl::StrCat(workers == 0 ? "any number of" : absl::StrCat(workers), " workers, ", threads, " threads each");
+}
+
+ThreadCounts ChooseThreads(const Options& options) {
+  const Processors processors = UsableProcessors();
+  const ThreadCounts counts = FitThreads(options.workers, options.intra_op_threads, processors.count);
+  if (counts.capped) {
+    LogWarning("threads_capped", {{"asked", Describe(options.workers, options.intra_op_threads)},
+                                  {"given", Describe(counts.workers, counts.intra_op)},
+                                  {"processors", absl::StrCat(processors.count)},
+                                  {"limit", processors.limit}});
+  }
+  return counts;
+}
+
 RepositoryOptions ToRepositoryOptions(const Options& options) {
+  const ThreadCounts threads = ChooseThreads(options);
   RepositoryOptions repository;
   repository.path = options.model;
   repository.reader.max_model_bytes = options.max_model_bytes;
   repository.model.add_softmax = options.add_softmax;
   repository.model.max_steps_per_row = options.max_macs_per_row;
   repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
+  repository.version.intra_op_threads = static_cast<int>(threads.intra_op);
   SchedulerOptions& scheduler = repository.version.scheduler;
-  scheduler.slots =
-      options.workers > 0 ? static_cast<size_t>(options.workers) : std::max(1u, std::thread::hardware_concurrency());
+  scheduler.slots = static_cast<size_t>(threads.workers);
+  scheduler.permits = std::make_shared<Permits>(scheduler.slots);  // for all models together
   scheduler.max_batch_rows = options.max_batch_rows;
   scheduler.max_queue_rows = options.max_queue_rows;
   scheduler.max_queue_bytes = static_cast<size_t>(options.max_queue_bytes);

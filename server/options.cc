@@ -52,6 +52,7 @@ absl::Status Options::Validate() const {
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-queue-bytes", max_queue_bytes, 1, int64_t{1} << 40));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-message-bytes", max_message_bytes, 1024, (int64_t{1} << 31) - 1));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("workers", workers, 0, 1024));
+  HALFWAVE_RETURN_IF_ERROR(CheckRange("intra-op-threads", intra_op_threads, 1, 1024));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 40));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-model-bytes", max_model_bytes, 1024, int64_t{1} << 40));
   if (!(max_macs_per_row >= 1 && max_macs_per_row <= 1e15)) {
@@ -105,7 +106,11 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   option("max-queue-rows", options.max_queue_rows, "Rows that may wait, per model; more are refused at once");
   option("max-queue-bytes", options.max_queue_bytes, "Bytes of rows that may wait, per model");
   option("max-message-bytes", options.max_message_bytes, "The largest gRPC message taken");
-  option("workers", options.workers, "Forward passes at once, per model; 0: as many as there are processors");
+  option("workers", options.workers,
+         "Forward passes at once; 0: as many as fit. Times --intra-op-threads never more than the processors that CPU "
+         "affinity and cgroup quota allow");
+  option("intra-op-threads", options.intra_op_threads,
+         "Threads that share one forward pass: 1 answers the most requests, more answer a large one sooner");
   option("activity-window", options.activity_window,
          "Samples over which units are watched; fewer say nothing about dead units yet");
   option("max-model-bytes", options.max_model_bytes,

@@ -20,7 +20,8 @@ struct Options {
   int64_t max_queue_rows = 8192;               // rows that may wait, per model
   int64_t max_queue_bytes = 256 << 20;         // bytes of rows that may wait, per model
   int64_t max_message_bytes = 64 << 20;        // the largest gRPC message taken
-  int64_t workers = 0;                         // forward passes at once, per model; 0: as many as there are processors
+  int64_t workers = 0;                         // forward passes at once; 0: as many as processors allow
+  int64_t intra_op_threads = 1;                // threads that work on one forward pass
   int64_t activity_window = 10'000;            // samples over which units are watched
   int64_t max_model_bytes = int64_t{2} << 30;  // a model's file, and its weights in memory
   double max_macs_per_row = 2e10;              // multiply-adds, and other steps, that a row may take

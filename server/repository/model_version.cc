@@ -60,15 +60,16 @@ ModelVersion::ModelVersion(std::string name, std::string version, std::string sh
                                  .batch = model_->batch(),
                                  .queue_depth = [this] { return scheduler_.depth(); },
                                  .activity = [this] { return monitor_.Snapshot(); }})),
-      slots_(MakeSlots(model_, options.scheduler)),
+      slots_(MakeSlots(model_, options)),
       scheduler_(options.scheduler, [this](size_t slot, auto batch) { Execute(slots_[slot], batch); }) {}
 
 std::vector<ModelVersion::Slot> ModelVersion::MakeSlots(const std::shared_ptr<const Model>& model,
-                                                        const SchedulerOptions& options) {
-  std::vector<Slot> slots(options.slots);
+                                                        const ModelVersionOptions& options) {
+  const int64_t max_rows = options.scheduler.max_batch_rows;
+  std::vector<Slot> slots(options.scheduler.slots);
   for (Slot& slot : slots) {
-    slot.session = std::make_unique<Session>(model, options.max_batch_rows);
-    slot.skip.resize(options.max_batch_rows);
+    slot.session = std::make_unique<Session>(model, max_rows, options.intra_op_threads);
+    slot.skip.resize(max_rows);
     slot.outputs.resize(model->outputs().size());
   }
   return slots;

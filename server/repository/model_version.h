@@ -35,6 +35,7 @@ struct InferenceRequest {
 struct ModelVersionOptions {
   SchedulerOptions scheduler;
   uint64_t activity_window = 10'000;
+  int intra_op_threads = 1;  // of each session
 };
 
 // Thread-safe.
@@ -67,7 +68,7 @@ class ModelVersion {
     std::vector<std::span<const float>> outputs;
   };
 
-  static std::vector<Slot> MakeSlots(const std::shared_ptr<const Model>& model, const SchedulerOptions& options);
+  static std::vector<Slot> MakeSlots(const std::shared_ptr<const Model>& model, const ModelVersionOptions& options);
   void Execute(Slot& slot, std::span<const std::unique_ptr<Task>> batch);
 
   const std::string name_;

@@ -127,6 +127,18 @@ class Process(unittest.TestCase):
             self.assertTrue(any("kernels=reference" in line for line in server.log), server.log)
             self.assertIn("97", halfwave("predict", ZOO / "pictures/digit_7.png", "--server", server.grpc))
 
+    def test_more_threads_than_processors_are_cut_with_a_warning_and_it_serves(self):
+        with Server("--workers", 3, "--intra-op-threads", 1000) as server:
+            capped = [line for line in server.log if "threads_capped" in line]
+            self.assertEqual(len(capped), 1, server.log)
+            self.assertIn('asked="3 workers, 1000 threads each"', capped[0])
+            self.assertIn("given=", capped[0])
+            self.assertIn("limit=", capped[0])
+            answer = halfwave("predict", ZOO / "pictures/digit_7.png", "--server", server.grpc, "--top", 1)
+            self.assertIn(" 7 ", answer)
+        with Server() as server:
+            self.assertFalse([line for line in server.log if "threads_capped" in line], server.log)
+
     def test_environment_and_file_set_options(self):
         config = self.file("halfwave.toml", b"activity-window = 123\n")
         with Server("--config", config, env={"HALFWAVE_MODEL": str(ZOO / "digits_mlp.onnx")}) as server:
