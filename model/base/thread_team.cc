@@ -1,6 +1,24 @@
 #include "model/base/thread_team.h"
 
+#include <chrono>
+
 namespace halfwave {
+namespace {
+
+// How long a thread looks for a change before it sleeps: about what it takes to wake one, on a virtual machine. So
+// waiting costs at most twice what the better choice would have, and between batches that follow each other at once
+// nobody sleeps; an idle team does.
+constexpr std::chrono::microseconds kLook(50);
+
+// Returns once `state` is not `old`.
+void WaitForChange(const std::atomic<uint32_t>& state, uint32_t old) {
+  const auto sleep = std::chrono::steady_clock::now() + kLook;
+  while (state.load(std::memory_order_acquire) == old) {
+    if (std::chrono::steady_clock::now() > sleep) state.wait(old, std::memory_order_acquire);
+  }
+}
+
+}  // namespace
 
 ThreadTeam::ThreadTeam(int size) : helpers_(size - 1) {
   for (int share = 1; share < size; ++share) helpers_[share - 1].thread = std::thread([this, share] { Help(share); });
@@ -21,13 +39,13 @@ void ThreadTeam::Run(int shares, absl::FunctionRef<void(int)> work) {
     helpers_[share - 1].state.notify_all();
   }
   work(0);
-  for (int share = 1; share < shares; ++share) helpers_[share - 1].state.wait(kAtWork, std::memory_order_acquire);
+  for (int share = 1; share < shares; ++share) WaitForChange(helpers_[share - 1].state, kAtWork);
 }
 
 void ThreadTeam::Help(int share) {
   std::atomic<uint32_t>& state = helpers_[share - 1].state;
   while (true) {
-    state.wait(kIdle, std::memory_order_acquire);
+    WaitForChange(state, kIdle);
     if (state.load(std::memory_order_acquire) == kGone) return;
     (*work_)(share);
     state.store(kIdle, std::memory_order_release);

@@ -16,7 +16,7 @@ namespace halfwave {
 // Used by one thread at a time.
 class ThreadTeam {
  public:
-  // Starts size - 1 threads, which sleep until there is work. size: 1 or more.
+  // Starts size - 1 threads, which sleep while there is no work. size: 1 or more.
   explicit ThreadTeam(int size);
   ~ThreadTeam();  // ends them
 

@@ -8,8 +8,6 @@
 namespace halfwave {
 namespace {
 
-// What a thread must have to do, in multiply-adds, to be worth waking: some 20 us.
-constexpr double kWorthWaking = 1e6;
 // An element that a step writes takes about as long as so many multiply-adds.
 constexpr double kElementWork = 8;
 
@@ -36,8 +34,11 @@ void Add(const BatchActivity& from, BatchActivity& to) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads)
-    : model_(std::move(model)), max_rows_(max_rows), work_per_row_(WorkPerRow(*model_)), team_(threads) {
+Session::Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads, double worth_waking)
+    : model_(std::move(model)),
+      max_rows_(max_rows),
+      shares_per_row_(WorkPerRow(*model_) / worth_waking),
+      team_(threads) {
   const Plan& plan = model_->plan();
   std::vector<float*> of_batch(plan.buffers.size(), nullptr);
   if (threads > 1) {
@@ -75,7 +76,7 @@ std::span<const float> Session::output(size_t index, int64_t rows) const {
 }
 
 int Session::SharesOf(int64_t rows) const {
-  const double worth = static_cast<double>(rows) * work_per_row_ / kWorthWaking;
+  const double worth = static_cast<double>(rows) * shares_per_row_;
   return static_cast<int>(std::clamp<double>(worth, 1, static_cast<double>(std::min<int64_t>(rows, threads()))));
 }
 

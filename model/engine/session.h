@@ -17,9 +17,13 @@ namespace halfwave {
 // touched.
 class Session {
  public:
+  // What a thread must have to do, in multiply-adds, to be worth waking: about as long as that takes, some 50 us.
+  static constexpr double kWorthWaking = 4e6;
+
   // max_rows: the largest batch, 1 or more. threads: how many may work on a batch, 1 or more: the one that calls Run,
   // and others that belong to the session and sleep between batches. Rows and counts do not depend on their number.
-  Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads = 1);
+  // worth_waking: for tests, which want to see threads at work on little.
+  Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads = 1, double worth_waking = kWorthWaking);
 
   const Model& model() const { return *model_; }
   int64_t max_rows() const { return max_rows_; }
@@ -44,7 +48,7 @@ class Session {
 
   std::shared_ptr<const Model> model_;
   int64_t max_rows_;
-  double work_per_row_;
+  double shares_per_row_;                     // that are worth a thread
   AlignedBuffer memory_;                      // of inputs and outputs, where several threads compute their rows
   std::vector<std::unique_ptr<Lane>> lanes_;  // one a thread
   ThreadTeam team_;

@@ -237,7 +237,7 @@ TEST(Session, SeveralThreadsRunWithoutAllocating) {
   network.Node("Gemm", {"x", "w"}, {"y"}).Node("Relu", {"y"}, {"z"}).Output("z");
   const auto model = LoadModel(network.Bytes());
   ASSERT_TRUE(model.ok()) << model.status();
-  Session session(*model, 64, /*threads=*/3);
+  Session session(*model, 64, /*threads=*/3, /*worth_waking=*/1);
   for (const int64_t rows : {64, 2}) {
     std::fill(session.input(0).begin(), session.input(0).end(), 1.0f);
     session.Run(rows);

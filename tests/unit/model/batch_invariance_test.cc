@@ -27,6 +27,7 @@ namespace {
 using Ints = std::vector<int64_t>;
 
 constexpr int64_t kMaxRows = 130;
+constexpr double kAnyWork = 1;  // is worth a thread
 
 // Appends layers with random weights, one after the other.
 class Chain {
@@ -225,13 +226,13 @@ TEST_P(BatchInvariance, ARowsBitsAreThoseItHasAlone) {
 
   std::atomic<bool> stop = false;
   std::thread other_traffic([&] {
-    Session session(model, kMaxRows, 2);
+    Session session(model, kMaxRows, 2, kAnyWork);
     std::mt19937 random(3);
     std::vector<int64_t> order(kMaxRows);
     std::iota(order.begin(), order.end(), 0);
     while (!stop) RunRows(session, pool, {order.begin(), order.begin() + 1 + random() % kMaxRows});
   });
-  Session one(model, kMaxRows), two(model, kMaxRows, 2);
+  Session one(model, kMaxRows), two(model, kMaxRows, 2, kAnyWork);
   std::mt19937 random(5);
   std::vector<int64_t> order(kMaxRows);
   std::iota(order.begin(), order.end(), 0);

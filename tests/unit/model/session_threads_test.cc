@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "model/engine/session.h"
@@ -60,11 +61,12 @@ TEST(SessionThreads, BitsAndCountsAreThoseOfOneThread) {
   ASSERT_NE(model, nullptr);
   Session one(model, kMaxRows);
   EXPECT_EQ(one.threads(), 1);
-  for (const int threads : {2, 3, 7}) {
-    Session several(model, kMaxRows, threads);
+  // The last is worth it for the largest batches only.
+  for (const auto& [threads, worth_waking] : {std::pair{2, 1.0}, {3, 1.0}, {7, 1.0}, {3, 2e7}}) {
+    Session several(model, kMaxRows, threads, worth_waking);
     EXPECT_EQ(several.threads(), threads);
     for (const int64_t rows : {41, 1, 2, 3, 40, 8, 41}) {
-      SCOPED_TRACE(testing::Message() << threads << " threads, " << rows << " rows");
+      SCOPED_TRACE(testing::Message() << threads << " threads for " << worth_waking << ", " << rows << " rows");
       std::vector<uint8_t> skip(rows, 0);
       skip[rows / 2] = skip[rows - 1] = 1;
       Fill(one, rows);
@@ -95,7 +97,7 @@ TEST(SessionThreads, AnInputThatIsAnOutputComesOutAsItWentIn) {
   network.Node("MatMul", {"x", "w"}, {"y"}).Node("Identity", {"x"}, {"same"}).Output("y").Output("same").Output("x");
   const auto model = LoadModel(network.Bytes());
   ASSERT_TRUE(model.ok()) << model.status();
-  Session session(*model, 64, 2);
+  Session session(*model, 64, 2, /*worth_waking=*/1);
   const std::vector<float> x = Noise(64 * 300, 2);
   std::copy(x.begin(), x.end(), session.input(0).begin());
   session.Run(64);
