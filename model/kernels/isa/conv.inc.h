@@ -95,13 +95,8 @@ template <int kRows, int kPackets, typename At>
                                               Packet (&sums)[kRows][kPackets]) {
   const Packet zero = Broadcast(0);
   const ActivationKind kind = finisher.activation.kind;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
-  }
   const bool whole = columns == kPackets * kLanes;
-  if (finisher.summand != nullptr && whole) {
+  if (finisher.summand != nullptr && whole) {  // before the +0 or behind it: the bits are the same
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const float* summand = SummandOf(finisher, at(r));
@@ -117,7 +112,7 @@ template <int kRows, int kPackets, typename At>
       Packet peak = Load(largest);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Packet out = Max(sums[r][j], zero);
+        const Packet out = Max(Add(sums[r][j], zero), zero);
         Store(at(r) + j * kLanes, out);
         peak = Max(peak, out);
         zeros = CountMask(zeros, Equal(out, zero));
@@ -132,7 +127,7 @@ template <int kRows, int kPackets, typename At>
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Max(sums[r][j], least));
+      for (int j = 0; j < kPackets; ++j) Store(at(r) + j * kLanes, Max(Add(sums[r][j], zero), least));
     }
     return;
   }
@@ -140,7 +135,7 @@ template <int kRows, int kPackets, typename At>
   for (int r = 0; r < kRows; ++r) {
     alignas(64) float values[kPackets * kLanes];
 #pragma GCC unroll 4
-    for (int j = 0; j < kPackets; ++j) Store(values + j * kLanes, sums[r][j]);
+    for (int j = 0; j < kPackets; ++j) Store(values + j * kLanes, Add(sums[r][j], zero));
     if (finisher.summand != nullptr && !whole) AddColumns(SummandOf(finisher, at(r)), columns, values);
     FinishChannels(finisher, channel, columns, values, at(r));
   }

@@ -106,19 +106,16 @@ int64_t WinogradScratchElements(const ConvShape* s) {
 }
 
 // The 6x6 inputs of the tile whose first output is (oy, ox), for all points.
-inline void TransformTile(const ConvShape& s, const float* image, int64_t oy, int64_t ox, const float* zeros,
-                          float* to) {
+[[gnu::noinline]] void TransformTile(const ConvShape& s, const float* image, int64_t oy, int64_t ox, const float* zeros,
+                                     float* to) {
   const int64_t channels = RoundUp(s.channels, kLanes), whole = s.channels / kLanes * kLanes;
   const float* from[kPoints];
-  const int64_t top = oy - s.pad_top, left = ox - s.pad_left;
-#pragma GCC unroll 6
   for (int64_t i = 0; i < 6; ++i) {
-    const bool in_height = top + i >= 0 && top + i < s.height;
-    const float* line = image + ((top + i) * s.width + left) * s.channels;
-#pragma GCC unroll 6
+    const int64_t y = oy + i - s.pad_top;
     for (int64_t j = 0; j < 6; ++j) {
-      const bool in_width = left + j >= 0 && left + j < s.width;
-      from[i * 6 + j] = in_height & in_width ? line + j * s.channels : zeros;
+      const int64_t x = ox + j - s.pad_left;
+      const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
+      from[i * 6 + j] = inside ? image + (y * s.width + x) * s.channels : zeros;
     }
   }
   for (int64_t c = 0; c < channels; c += kLanes) {
@@ -149,8 +146,8 @@ inline void TransformTile(const ConvShape& s, const float* image, int64_t oy, in
 }
 
 // From the products of a tile to at most 4x4 outputs.
-inline void FinishWinogradTile(const ConvShape& s, const float* products, const float* bias, int64_t oy, int64_t ox,
-                               float* image, Finisher& finisher) {
+[[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, const float* products, const float* bias, int64_t oy,
+                                          int64_t ox, float* image, Finisher& finisher) {
   const int64_t channels = RoundUp(s.out_channels, kLanes), stride = PointStride(channels);
   const int64_t height = s.out_height - oy < 4 ? s.out_height - oy : 4;
   const int64_t width = s.out_width - ox < 4 ? s.out_width - ox : 4;
@@ -165,6 +162,7 @@ inline void FinishWinogradTile(const ConvShape& s, const float* products, const 
     }
     const Packet offset = LoadAligned(bias + c);
     Packet outputs[16][1];  // row by row
+#pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       Packet m[6], column[4];
 #pragma GCC unroll 6
@@ -228,10 +226,8 @@ void RunWinograd(const ConvCall* call) {
   const int64_t tiles_per_row = call->images * tiles_per_image, total = call->rows * tiles_per_row;
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   Finisher finisher = {};
-  // In parts as equal as possible.
-  int64_t count = 0;
-  for (int64_t begin = 0; begin < total; begin += count) {
-    count = (total - begin) / ((total - begin + kWinogradTiles - 1) / kWinogradTiles);
+  for (int64_t begin = 0; begin < total; begin += kWinogradTiles) {
+    const int64_t count = Min(total - begin, kWinogradTiles);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
