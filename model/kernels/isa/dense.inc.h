@@ -320,9 +320,14 @@ inline int64_t CountZeros(const DenseCall& call, int64_t first_row, int64_t rows
   return sum + static_cast<int64_t>(SumOf(zeros));
 }
 
-// Some lines of one panel for all rows, then the next: so that they come from afar once, and from the first-level cache
-// for the rows that follow.
-inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows, int64_t unit, LiveInputs& live) {
+// How several rows share the lines of a panel.
+struct LivePlan {
+  bool blocks;  // a block of lines for all rows, then the next: it comes from afar once, and stays near for the others
+  bool fetch;   // the rows need nearly all lines: the next block may be fetched unseen
+};
+
+inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows, int64_t unit, const LivePlan& plan,
+                         const LiveInputs& live) {
   Tile tile = {};
   tile.call = &call;
   tile.unit = unit;
@@ -330,7 +335,7 @@ inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows,
   tile.columns = Min(call.out - unit, tile.line);
   tile.weights = LinesOf(call, unit, 0);
   const LiveFunction add_one = kAddLive<1>[tile.line / kLanes], add = kAddLive<kLiveRows>[tile.line / kLanes];
-  const int64_t lines = rows == 1 ? call.in : kNearLines * kPanel / tile.line;
+  const int64_t lines = plan.blocks ? kNearLines * kPanel / tile.line : call.in;
   int64_t at[kListRows];
   for (int64_t r = 0; r < rows; ++r) at[r] = live.at[r];
   for (int64_t k = 0; k < call.in; k += lines) {
@@ -338,7 +343,7 @@ inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows,
     tile.last = limit == call.in;
     tile.bias = k == 0 ? PanelOf(call, unit) : nullptr;
     const float* next = tile.weights + limit * tile.line;
-    const int64_t share = rows == 1 ? 0 : (lines * tile.line / rows + 15) / 16 * 16;
+    const int64_t share = plan.blocks && plan.fetch ? (lines * tile.line / rows + 15) / 16 * 16 : 0;
     for (int64_t r = 0; r < rows;) {
       const int64_t together = rows - r < kLiveRows ? 1 : kLiveRows;
       for (int64_t i = 0; i < together * share; i += 16) Fetch(next + i);
@@ -364,7 +369,11 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
       end += ListNotZero(x, call.in, live.values + end, live.positions + end);
       live.positions[end++] = kNoPosition;
     }
-    for (int64_t unit = 0; unit < call.out; unit += kPanel) RunLivePanel(call, first_row, listed, unit, live);
+    // A block is worth what it costs if it holds some 16 inputs of each row.
+    const LivePlan plan = {listed > 1 && end * kNearLines >= 16 * listed * call.in, end >= 2 * call.in};
+    for (int64_t unit = 0; unit < call.out; unit += kPanel) {
+      RunLivePanel(call, first_row, listed, unit, plan, live);
+    }
     first_row += listed;
     rows -= listed;
   }
