@@ -176,7 +176,8 @@ absl::Status LowerBatchNormalization(Builder& builder) {
                        int64_t rows, int64_t elements, const float* x, float* y) {
     kernels::ScaleRows(rows, elements, scale.data(), shift.data(), x, y);
   };
-  builder.Emit(std::make_unique<RowWise>(input.elements(), std::move(normalize)), {input}, input.channels_last);
+  const int64_t bytes = 2 * input.elements() * static_cast<int64_t>(sizeof(float));
+  builder.Emit(std::make_unique<RowWise>(input.elements(), std::move(normalize), bytes), {input}, input.channels_last);
   return absl::OkStatus();
 }
 

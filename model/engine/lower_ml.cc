@@ -28,7 +28,8 @@ absl::Status LowerScaler(Builder& builder) {
     const size_t count = offsets.size();
     for (int64_t i = 0; i < rows * elements; ++i) y[i] = (x[i] - offsets[i % count]) * scales[i % count];
   };
-  builder.Emit(std::make_unique<RowWise>(input.elements(), std::move(standardize)), {input}, false);
+  const int64_t bytes = 2 * features * static_cast<int64_t>(sizeof(float));
+  builder.Emit(std::make_unique<RowWise>(input.elements(), std::move(standardize), bytes), {input}, false);
   return absl::OkStatus();
 }
 

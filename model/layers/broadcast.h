@@ -15,6 +15,7 @@ class Broadcast : public Layer {
   Broadcast(kernels::BinaryOp op, std::span<const int64_t> shape, Operand a, Operand b);
   void Run(const LayerCall& call) const override;
   bool WorksInPlace() const override { return works_in_place_; }
+  int64_t WeightBytes() const override { return a_.WeightBytes() + b_.WeightBytes(); }
 
  private:
   kernels::BinaryOp op_;
@@ -28,6 +29,7 @@ class Select : public Layer {
  public:
   Select(std::span<const int64_t> shape, Operand condition, Operand a, Operand b);
   void Run(const LayerCall& call) const override;
+  int64_t WeightBytes() const override { return condition_.WeightBytes() + a_.WeightBytes() + b_.WeightBytes(); }
 
  private:
   Operand condition_, a_, b_;

@@ -21,6 +21,8 @@ class Conv : public Layer {
        const std::vector<float>& bias, int64_t images = 1);
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;
+  const char* Algorithm() const override { return window_.IsPointwise() ? "gemm" : "im2col"; }
+  int64_t WeightBytes() const override { return BytesOf(weights_) + BytesOf(bias_); }
 
  private:
   int64_t ColumnsPerBlock(int64_t rows) const;

@@ -17,6 +17,8 @@ class Dense : public Layer {
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override { return weights_.ScratchElements(rows * positions_); }
   int64_t PreferredRows() const override { return weights_.bytes() < (size_t{1} << 17) ? 1 : 512; }
+  const char* Algorithm() const override { return "packed"; }
+  int64_t WeightBytes() const override { return static_cast<int64_t>(weights_.bytes()); }
   // Counts only units that have one position.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
 

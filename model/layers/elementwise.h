@@ -29,13 +29,17 @@ class RowWise : public Layer {
  public:
   using Function = std::function<void(int64_t rows, int64_t elements, const float* x, float* y)>;
 
-  RowWise(int64_t elements, Function function) : elements_(elements), function_(std::move(function)) {}
+  // weight_bytes: what the function keeps.
+  RowWise(int64_t elements, Function function, int64_t weight_bytes = 0)
+      : elements_(elements), function_(std::move(function)), weight_bytes_(weight_bytes) {}
   void Run(const LayerCall& call) const override { function_(call.rows, elements_, call.inputs[0], call.output); }
   bool WorksInPlace() const override { return true; }
+  int64_t WeightBytes() const override { return weight_bytes_; }
 
  private:
   int64_t elements_;
   Function function_;
+  int64_t weight_bytes_;
 };
 
 }  // namespace halfwave

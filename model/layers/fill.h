@@ -17,6 +17,8 @@ class Fill : public Layer {
       std::copy(values_.begin(), values_.end(), call.output + row * static_cast<int64_t>(values_.size()));
     }
   }
+  const char* Algorithm() const override { return "fill"; }
+  int64_t WeightBytes() const override { return BytesOf(values_); }
 
  private:
   std::vector<float> values_;

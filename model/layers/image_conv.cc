@@ -50,6 +50,18 @@ ImageConv::ImageConv(const kernels::Window& window, int64_t group, int64_t out_c
 
 int64_t ImageConv::ScratchElements(int64_t) const { return kernels_.scratch_elements(&shape_); }
 
+const char* ImageConv::Algorithm() const {
+  switch (algorithm_) {
+    case ConvAlgorithm::kDirect:
+      return "direct";
+    case ConvAlgorithm::kWinograd:
+      return "winograd 4x4,3x3";
+    case ConvAlgorithm::kDepthwise:
+      return "depthwise";
+  }
+  return "";
+}
+
 int64_t ImageConv::PreferredRows() const {
   if (algorithm_ != ConvAlgorithm::kWinograd) return 1;
   constexpr int64_t kTiles = 48;  // that the kernel transforms at a time

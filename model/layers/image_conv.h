@@ -36,9 +36,9 @@ class ImageConv : public Layer {
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
   bool FuseSum() override;
 
+  const char* Algorithm() const override;
+  int64_t WeightBytes() const override { return static_cast<int64_t>(packed_.size() * sizeof(float)); }
   ConvAlgorithm algorithm() const { return algorithm_; }
-  // Memory that the weights and the bias take.
-  size_t bytes() const { return packed_.size() * sizeof(float); }
 
  private:
   kernels::ConvShape shape_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "model/kernels/isa/table.h"
 #include "model/tensor/layout.h"
@@ -18,6 +19,12 @@ struct LayerCall {
   // If not null, where a layer that an activation was fused into counts that activation's units.
   const kernels::UnitCounts* counts = nullptr;
 };
+
+// What a vector that a layer keeps takes; for Layer::WeightBytes.
+template <typename T>
+int64_t BytesOf(const std::vector<T>& values) {
+  return static_cast<int64_t>(values.size() * sizeof(T));
+}
 
 // Immutable once made: any number of threads may run it at once, each with memory of its own.
 class Layer {
@@ -40,6 +47,11 @@ class Layer {
   // Makes the layer add its second input, from now on one of its inputs, which lies as its output does: before an
   // activation, and so before Fuse. False, and nothing changes, if the layer cannot. At most once with success.
   virtual bool FuseSum() { return false; }
+
+  // For a reader: the algorithm, where there is a choice of them, else "".
+  virtual const char* Algorithm() const { return ""; }
+  // Memory that weights and other constants of the file take, in the form in which they are kept.
+  virtual int64_t WeightBytes() const { return 0; }
 
   // How many rows a call should have so that reading the weights does not take longer than computing with them.
   virtual int64_t PreferredRows() const { return 1; }

@@ -12,6 +12,7 @@ class LayoutChange : public Layer {
   void Run(const LayerCall& call) const override {
     kernels::TransposeImages(call.rows * images_, rows_, columns_, call.inputs[0], call.output);
   }
+  const char* Algorithm() const override { return "transpose"; }
 
  private:
   int64_t images_, rows_, columns_;

@@ -15,6 +15,7 @@ class MatMul : public Layer {
  public:
   MatMul(std::span<const int64_t> batch, int64_t rows, int64_t depth, int64_t columns, Operand a, Operand b);
   void Run(const LayerCall& call) const override;
+  int64_t WeightBytes() const override { return a_.WeightBytes() + b_.WeightBytes(); }
 
  private:
   int64_t rows_, depth_, columns_;

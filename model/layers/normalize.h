@@ -29,6 +29,7 @@ class LayerNorm : public Layer {
              bias_.empty() ? nullptr : bias_.data(), call.inputs[0], call.output);
   }
   bool WorksInPlace() const override { return true; }
+  int64_t WeightBytes() const override { return BytesOf(scale_) + BytesOf(bias_); }
 
  private:
   Kind kind_;
@@ -74,6 +75,7 @@ class GroupNorm : public Layer {
                        call.inputs[0], call.output);
   }
   bool WorksInPlace() const override { return true; }
+  int64_t WeightBytes() const override { return BytesOf(scale_) + BytesOf(bias_); }
 
  private:
   int64_t groups_, channels_, positions_, images_;

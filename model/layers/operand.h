@@ -15,6 +15,8 @@ struct Operand {
   int64_t row_stride = 0;                      // floats from row to row; 0 repeats
   std::optional<std::vector<float>> constant;  // none: the next input of the call
 
+  int64_t WeightBytes() const { return constant ? BytesOf(*constant) : 0; }
+
   // An operand whose rows have `shape`, which broadcasts to `output`; each entry stands for `block` floats.
   static Operand Computed(std::span<const int64_t> shape, std::span<const int64_t> output, int64_t block = 1);
   // A constant of that shape, the same for each row.

@@ -60,6 +60,7 @@ class Gather : public Layer {
          std::optional<std::vector<float>> data = std::nullopt)
       : groups_(groups), length_(length), block_(block), count_(count), data_(std::move(data)) {}
   void Run(const LayerCall& call) const override;
+  int64_t WeightBytes() const override { return data_ ? BytesOf(*data_) : 0; }
 
  private:
   int64_t groups_, length_, block_, count_;
