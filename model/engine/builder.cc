@@ -62,6 +62,11 @@ Value Builder::ToLayout(const Value& value, bool channels_last) {
   return result;
 }
 
+std::vector<size_t> Builder::CurrentNode() const {
+  if (node_ == nullptr) return {};
+  return {static_cast<size_t>(node_ - graph_.nodes.data())};
+}
+
 size_t Builder::AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, int64_t output_elements) {
   Step step;
   for (const Value& input : inputs) {
@@ -76,6 +81,7 @@ size_t Builder::AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& 
   }
   step.output = in_place ? inputs[0].buffer : NewBuffer(output_elements, next_step());
   step.layer = std::move(layer);
+  step.nodes = CurrentNode();
   plan_.steps.push_back(std::move(step));
   return plan_.steps.back().output;
 }
@@ -135,6 +141,7 @@ bool Builder::FuseActivation(const kernels::Activation& activation, const Value&
     Count(input, node_->op, *family, false);
     plan_.steps.back().activation->fused = true;
   }
+  plan_.steps.back().nodes.push_back(CurrentNode().front());
   Alias(input);
   return true;
 }
@@ -149,6 +156,7 @@ bool Builder::FuseSum(const Value& a, const Value& b) {
   if (!only_read_here || step.activation || !step.layer->FuseSum()) return false;
   plan_.buffers[b.buffer].last_step = std::max(plan_.buffers[b.buffer].last_step, next_step() - 1);
   step.inputs.push_back(b.buffer);
+  step.nodes.push_back(CurrentNode().front());
   Alias(a);
   return true;
 }
@@ -159,6 +167,7 @@ void Builder::Observe(const Value& input, const std::string& op, ActivationFamil
   step.output = input.buffer;
   plan_.buffers[input.buffer].last_step = next_step();
   step.layer = std::make_unique<Nothing>();
+  step.nodes = CurrentNode();
   plan_.steps.push_back(std::move(step));
   Count(input, op, family, true);
   Alias(input);
@@ -233,6 +242,7 @@ absl::StatusOr<Plan> Builder::Build(const OperatorTable& table) {
 }
 
 void Builder::TakeOutputs() {
+  node_ = nullptr;
   for (const GraphValue& output : graph_.outputs) {
     const auto constant = graph_.constants.find(output.name);
     const Value value =

@@ -88,6 +88,7 @@ class Builder {
 
  private:
   size_t NewBuffer(int64_t elements, int64_t first_step);
+  std::vector<size_t> CurrentNode() const;  // see Step::nodes
   size_t AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
   Value FillWith(const Constant& constant);
   void Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed);

@@ -40,8 +40,7 @@ Lane::Lane(const Model& model, int64_t max_rows, std::vector<float*> of_batch)
   seen_units_.resize(most_units);
 }
 
-void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip) {
-  if (skip != nullptr) skip += first;
+void Lane::StartCounting(int64_t rows, const uint8_t* skip) {
   activity_.samples_not_counted = static_cast<uint64_t>(
       skip == nullptr ? 0 : std::count_if(skip, skip + rows, [](uint8_t byte) { return byte != 0; }));
   activity_.samples = static_cast<uint64_t>(rows) - activity_.samples_not_counted;
@@ -49,13 +48,21 @@ void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip) {
     std::fill(counts.active.begin(), counts.active.end(), 0);
     counts.zeros = counts.saturated = 0;
   }
+}
+
+void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip) {
+  if (skip != nullptr) skip += first;
+  if (counting_) StartCounting(rows, skip);
   const Plan& plan = model_.plan();
   for (const Block& block : plan.blocks) {
     Part part = {block, 0, 0, first, skip};
     // As equal as possible.
     for (int64_t parts = (rows + block.rows - 1) / block.rows; parts > 0; --parts) {
       part.count = (rows - part.first + parts - 1) / parts;
-      for (size_t i = block.begin; i < block.end; ++i) RunStep(plan.steps[i], part);
+      for (size_t i = block.begin; i < block.end; ++i) {
+        RunStep(plan.steps[i], part);
+        if (after_step_) after_step_(i);
+      }
       part.first += part.count;
       if (skip != nullptr) part.skip += part.count;
     }
@@ -73,12 +80,9 @@ void Lane::RunStep(const Step& step, const Part& part) {
   for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = RowsIn(step.inputs[i], part);
   float* output = RowsIn(step.output, part);
   LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data()};
-  if (!step.activation) return step.layer->Run(call);
+  if (!step.activation || !counting_) return step.layer->Run(call);
 
   const RowLayout& layout = step.activation->layout;
-  const ActivationFamily family = model_.activations()[step.activation->index].family;
-  const std::string& op = model_.activations()[step.activation->index].op;
-  const bool from_zero = op == "Sigmoid" || op == "HardSigmoid";  // to 1; the others go from -1 to 1
   LayerCounts& counts = activity_.layers[step.activation->index];
   if (step.activation->fused) {
     const kernels::UnitCounts unit_counts = {counts.active.data(), &counts.zeros, part.skip};
@@ -93,7 +97,9 @@ void Lane::RunStep(const Step& step, const Part& part) {
   }
   step.layer->Run(call);
   counts.zeros += kernels::CountZeros(rows, layout.elements(), part.skip, output);
-  if (family == ActivationFamily::kSaturating) {
+  const ActivationLayer& activation = model_.activations()[step.activation->index];
+  if (activation.family == ActivationFamily::kSaturating) {
+    const bool from_zero = activation.op == "Sigmoid" || activation.op == "HardSigmoid";  // to 1; the others: -1 to 1
     const float low = from_zero ? (1 - kSaturation) / 2 : -kSaturation;
     const float high = from_zero ? (1 + kSaturation) / 2 : kSaturation;
     counts.saturated += kernels::CountOutside(rows, layout.elements(), low, high, part.skip, output);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "model/engine/model.h"
@@ -25,7 +27,12 @@ class Lane {
   // Where a buffer begins.
   float* data(size_t buffer) const { return data_[buffer]; }
 
-  // What the units did in the last Run.
+  // See Session.
+  void set_counting(bool counting) { counting_ = counting; }
+  void set_after_step(std::function<void(size_t step)> after_step) { after_step_ = std::move(after_step); }
+  int64_t bytes() const { return static_cast<int64_t>((memory_.size() + scratch_.size()) * sizeof(float)); }
+
+  // What the units did in the last Run that counted.
   BatchActivity& activity() { return activity_; }
   const BatchActivity& activity() const { return activity_; }
 
@@ -38,6 +45,7 @@ class Lane {
     const uint8_t* skip;     // of these rows
   };
 
+  void StartCounting(int64_t rows, const uint8_t* skip);
   float* RowsIn(size_t buffer, const Part& part) const;
   void RunStep(const Step& step, const Part& part);
 
@@ -49,6 +57,8 @@ class Lane {
   std::vector<const float*> step_inputs_;
   std::vector<uint8_t> seen_units_;
   BatchActivity activity_;
+  bool counting_ = true;
+  std::function<void(size_t step)> after_step_;
 };
 
 }  // namespace halfwave

@@ -34,6 +34,9 @@ struct Step {
   std::vector<size_t> inputs;  // buffers
   size_t output = 0;           // buffer; may be inputs[0]
   std::optional<ActivationStep> activation;
+  // Indices into Model::layers(): the node it computes or prepares something for, and those that were fused into it.
+  // None of a step that only puts an output of the model into its layout.
+  std::vector<size_t> nodes;
 };
 
 // Steps [begin, end) that are run one after the other for at most `rows` rows at a time, so that what passes between

@@ -91,4 +91,18 @@ void Session::Run(int64_t rows, std::span<const uint8_t> skip) {
   for (int share = 1; share < shares; ++share) Add(lanes_[share]->activity(), lanes_[0]->activity());
 }
 
+int64_t Session::bytes() const {
+  auto bytes = static_cast<int64_t>(memory_.size() * sizeof(float));
+  for (const auto& lane : lanes_) bytes += lane->bytes();
+  return bytes;
+}
+
+void Session::set_counting(bool counting) {
+  for (const auto& lane : lanes_) lane->set_counting(counting);
+}
+
+void Session::set_after_step(std::function<void(size_t step)> after_step) {
+  lanes_[0]->set_after_step(std::move(after_step));
+}
+
 }  // namespace halfwave

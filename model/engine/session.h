@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -28,6 +29,8 @@ class Session {
   const Model& model() const { return *model_; }
   int64_t max_rows() const { return max_rows_; }
   int threads() const { return team_.size(); }
+  // Memory for values and for what layers need beside them.
+  int64_t bytes() const;
 
   // Where the rows of input `index` go before Run: max_rows() rows, row-major, one after the other. Their values are
   // undefined after Run.
@@ -40,8 +43,14 @@ class Session {
   // The rows of output `index`, as the last Run with as many rows left them.
   std::span<const float> output(size_t index, int64_t rows) const;
 
-  // What the units did in the last Run.
+  // What the units did in the last Run that counted.
   const BatchActivity& activity() const { return lanes_[0]->activity(); }
+
+  // For those who measure. Counting is on unless it is turned off; the results are the same. `after_step`, if there is
+  // one, is called with the index of each step every time the calling thread has run it, which is once for each part of
+  // its rows.
+  void set_counting(bool counting);
+  void set_after_step(std::function<void(size_t step)> after_step);
 
  private:
   int SharesOf(int64_t rows) const;

@@ -499,6 +499,56 @@ TEST(Session, SkippedRowsAreComputedButNotCounted) {
   EXPECT_EQ(session.activity().layers[0].active, (std::vector<uint32_t>{1, 0, 0, 1, 0, 1}));
 }
 
+TEST(Session, WithoutCountingComputesTheSameAndLeavesTheActivityAlone) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 3, 6, 6}).Weight("k", {4, 3, 3, 3}, Noise(108, 1)).Weight("w", {64, 5}, Noise(320, 2));
+  network.Node("Conv", {"x", "k"}, {"c"}).Node("Relu", {"c"}, {"r"});
+  network.Node("Flatten", {"r"}, {"f"}).Node("Gemm", {"f", "w"}, {"g"}).Node("Tanh", {"g"}, {"y"}).Output("y");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  Session session(*model, 3);
+  const auto run = [&](bool counting, uint32_t seed) {
+    session.set_counting(counting);
+    std::ranges::copy(Noise(session.input(0).size(), seed), session.input(0).begin());
+    session.Run(3);
+    const auto y = session.output(0, 3);
+    return std::vector<float>(y.begin(), y.end());
+  };
+  const auto counted = run(true, 1);
+  const BatchActivity before = session.activity();
+  ASSERT_THAT(before.layers[0].active, ::testing::Contains(::testing::Gt(0u)));
+  EXPECT_EQ(run(false, 1), counted);
+  run(false, 2);
+  EXPECT_EQ(session.activity().samples, before.samples);
+  for (size_t i = 0; i < before.layers.size(); ++i) {
+    EXPECT_EQ(session.activity().layers[i].active, before.layers[i].active);
+    EXPECT_EQ(session.activity().layers[i].zeros, before.layers[i].zeros);
+    EXPECT_EQ(session.activity().layers[i].saturated, before.layers[i].saturated);
+  }
+}
+
+TEST(Session, TellsWhenEachStepHasRunAndEachStepKnowsItsNodes) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 3, 6, 6}).Weight("k", {4, 3, 3, 3}, Noise(108, 1)).Weight("w", {64, 5}, Noise(320, 2));
+  network.Weight("k2", {4, 4, 1, 1}, Noise(16, 3)).Node("Conv", {"x", "k"}, {"c"}).Node("Relu", {"c"}, {"r"});
+  network.Node("Conv", {"r", "k2"}, {"c2"}).Node("Add", {"c2", "r"}, {"s"});
+  network.Node("Flatten", {"s"}, {"f"}).Node("Gemm", {"f", "w"}, {"g"}).Node("Tanh", {"g"}, {"y"}).Output("y");
+  network.Node("MaxPool", {"r"}, {"p"}, {{"kernel_shape", Ints{2, 2}}}).Output("p");
+  const auto model = LoadModel(network.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  Session session(*model, 1);
+  std::vector<std::string> told;
+  session.set_after_step([&](size_t step) {
+    std::string nodes;
+    for (const size_t node : (*model)->plan().steps[step].nodes) nodes += (*model)->layers()[node].op + " ";
+    told.push_back(nodes);
+  });
+  session.Run(1);
+  // Images are channels-last inside, inputs and outputs are not.
+  EXPECT_THAT(told,
+              ::testing::ElementsAre("Conv ", "Conv Relu ", "Conv Add ", "Flatten ", "Gemm ", "Tanh ", "MaxPool ", ""));
+}
+
 TEST(Session, SaturatedOutputsAreThoseBeyondNinetyNinePercent) {
   // By operator: arguments whose outputs lie just within and just beyond the limit.
   const std::map<std::string, std::pair<float, float>> limits = {
