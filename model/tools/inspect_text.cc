@@ -9,17 +9,7 @@
 namespace halfwave::tools {
 namespace {
 
-constexpr size_t kMaxCell = 48;
 constexpr size_t kMaxRewrites = 100;
-
-// The end of a long name tells more than its beginning.
-std::string Name(const std::string& name) {
-  const std::string printable = Printable(name);
-  if (printable.size() <= kMaxCell) return printable;
-  size_t start = printable.size() - kMaxCell + 3;
-  while ((printable[start] & 0xC0) == 0x80) ++start;
-  return "..." + printable.substr(start);
-}
 
 std::string ShapeText(const Shape& shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
 
@@ -70,7 +60,7 @@ void PrintLayers(const Inspection& inspection, std::ostream& out) {
     const auto count = static_cast<double>(layer.parameters);
     parameters += count;
     multiply_adds += layer.multiply_adds;
-    table.Add({Name(layer.name), OperatorText(layer), RowText(layer.shape), NumberOrDash(count),
+    table.Add({ShortName(layer.name), OperatorText(layer), RowText(layer.shape), NumberOrDash(count),
                NumberOrDash(layer.multiply_adds), count == 0 ? "-" : Bytes(count * sizeof(float)), units[i]});
   }
   table.Add({"all", "", "", Thousands(parameters), Thousands(multiply_adds), Bytes(parameters * sizeof(float))});
@@ -87,7 +77,7 @@ void PrintRewrites(const Model& model, std::ostream& out) {
   out << "\nRewritten at load\n";
   for (size_t i = 0; i < std::min(model.rewrites().size(), kMaxRewrites); ++i) {
     const Rewrite& rewrite = model.rewrites()[i];
-    out << "  " << Name(rewrite.node) << ": " << Printable(rewrite.what) << " (" << rewrite.pass << ")\n";
+    out << "  " << ShortName(rewrite.node) << ": " << Printable(rewrite.what) << " (" << rewrite.pass << ")\n";
   }
   if (model.rewrites().size() > kMaxRewrites) {
     out << "  ... and " << model.rewrites().size() - kMaxRewrites << " more; --json has them all\n";

@@ -1,26 +1,48 @@
 // halfwave-model: looks at model files, without a server. Only options are read here; each command has its own file.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "model/kernels/isa.h"
+#include "model/tools/bench.h"
 #include "model/tools/inspect.h"
 
 namespace {
 
+using halfwave::tools::BenchCommand;
 using halfwave::tools::InspectCommand;
 
-CLI::App* AddInspect(CLI::App& app, InspectCommand& command) {
+void AddModelOptions(CLI::App& command, halfwave::ReaderOptions& reader, halfwave::ModelOptions& model) {
+  command.add_flag("--add-softmax", model.add_softmax, "As of the server: probabilities of logits");
+  command.add_option("--max-model-bytes", reader.max_model_bytes, "As of the server: the largest file that is read")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void AddInspect(CLI::App& app, InspectCommand& command) {
   CLI::App* inspect = app.add_subcommand("inspect", "What is in a model file, what it costs and what is wrong with it");
   inspect->add_option("FILE", command.file, "The ONNX file")->required();
   CLI::Option* json = inspect->add_flag("--json", command.json, "One JSON document instead of text");
   CLI::Option* dot = inspect->add_flag("--dot", command.dot, "The graph for Graphviz, as it is served")->excludes(json);
   inspect->add_flag("--as-in-file", command.as_in_file, "With --dot: the graph as the file has it")->needs(dot);
-  inspect->add_flag("--add-softmax", command.options.model.add_softmax, "As of the server: probabilities of logits");
-  inspect
-      ->add_option("--max-model-bytes", command.options.reader.max_model_bytes,
-                   "As of the server: the largest file that is read")
+  AddModelOptions(*inspect, command.options.reader, command.options.model);
+}
+
+CLI::App* AddBench(CLI::App& app, BenchCommand& command) {
+  CLI::App* bench = app.add_subcommand("bench", "What a model costs on this machine: time and memory of each layer");
+  bench->add_option("FILE", command.file, "The ONNX file")->required();
+  bench->add_option("--batch", command.options.batches, "Rows per call, for each a measurement")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  bench->add_option("--seconds", command.options.seconds, "How long each is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  return inspect;
+  bench->add_flag("--json", command.json, "One JSON document instead of text");
+  AddModelOptions(*bench, command.options.reader, command.options.model);
+  return bench;
 }
 
 }  // namespace
@@ -33,11 +55,19 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "halfwave-model " HALFWAVE_VERSION);
   app.require_subcommand(1);
   InspectCommand inspect;
+  BenchCommand bench;
+  bench.progress = isatty(STDERR_FILENO) != 0;
   AddInspect(app, inspect);
+  const CLI::App* is_bench = AddBench(app, bench);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? halfwave::tools::kOk : halfwave::tools::kUsage;
   }
-  return RunInspect(inspect, {std::cout, std::cerr});
+  if (const absl::Status status = halfwave::kernels::SelectIsa(); !status.ok()) {
+    std::cerr << "halfwave-model: " << halfwave::kernels::kForceIsa << ": " << status.message() << "\n";
+    return halfwave::tools::kUsage;
+  }
+  const halfwave::tools::Streams streams = {std::cout, std::cerr};
+  return is_bench->parsed() ? RunBench(bench, streams) : RunInspect(inspect, streams);
 }

@@ -46,6 +46,15 @@ std::string Printable(std::string text) {
   return text;
 }
 
+std::string ShortName(const std::string& name) {
+  constexpr size_t kMaxCell = 48;
+  const std::string printable = Printable(name);
+  if (printable.size() <= kMaxCell) return printable;
+  size_t start = printable.size() - kMaxCell + 3;
+  while ((printable[start] & 0xC0) == 0x80) ++start;
+  return "..." + printable.substr(start);
+}
+
 std::string RowText(const Shape& shape) {
   if (shape.size() < 2) return "1";
   return absl::StrJoin(shape.begin() + 1, shape.end(), "x");

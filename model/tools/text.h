@@ -18,6 +18,9 @@ std::string Plural(size_t number, const std::string& noun);
 // Text from a file, with control characters, which could drive the terminal, replaced.
 std::string Printable(std::string text);
 
+// A name from a file, printable and at most 48 bytes: the end of a long one, which tells more than its beginning.
+std::string ShortName(const std::string& name);
+
 // The row of a shape behind an open batch: [-1,24,8,8] is "24x8x8", and "1" of [-1].
 std::string RowText(const Shape& shape);
 

@@ -20,7 +20,7 @@ MAY_USE = {
     "model/engine": ["model/base", "model/tensor", "model/kernels", "model/kernels/isa", "model/layers", "model/graph", "model/activity"],
     "model/zoo": [],
     "model/analysis": ["model/base", "model/graph", "model/engine", "model/onnx"],
-    "model/tools": ["model/base", "model/analysis"],
+    "model/tools": ["model/base", "model/kernels", "model/analysis"],
     "server/log": [],
     "server/batching": ["model/base"],
     "server/http": [],

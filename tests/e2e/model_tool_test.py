@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """halfwave-model as a process: exit codes, both streams, and the files of the zoo."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -14,9 +15,9 @@ from server_process import BIN, ROOT  # noqa: E402
 ZOO = sorted((ROOT / "model/zoo").glob("*.onnx"))
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     command = [str(BIN / "halfwave-model"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ | environment)
 
 
 class ModelTool(unittest.TestCase):
@@ -55,9 +56,27 @@ class ModelTool(unittest.TestCase):
                 self.assertIn(str(file), done.stderr)
                 self.assertEqual(json.loads(run("inspect", file, "--json").stdout)["servable"], False)
 
+    def test_bench_measures_every_batch_it_is_asked_for_on_the_instruction_set_that_is_forced(self):
+        for path in ZOO:
+            with self.subTest(path.name):
+                done = run("bench", "--batch", "1,3", "--seconds", "0.01", path, "--json", HALFWAVE_FORCE_ISA="reference")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                document = json.loads(done.stdout)
+                self.assertEqual(document["instruction_set"], "reference")
+                self.assertEqual([batch["rows"] for batch in document["batches"]], [1, 3])
+        self.assertIn("GFLOP/s", run("bench", ZOO[0], "--seconds", "0.01").stdout)
+
+    def test_an_instruction_set_that_is_not_there_exits_with_two_and_lists_what_is(self):
+        for command in ("bench", "inspect"):
+            done = run(command, ZOO[0], HALFWAVE_FORCE_ISA="x86-64-v9")
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("HALFWAVE_FORCE_ISA", done.stderr)
+            self.assertIn("reference", done.stderr)
+
     def test_wrong_use_exits_with_two(self):
         for arguments in ([], ["inspect"], ["inspect", ZOO[0], "--json", "--dot"], ["inspect", ZOO[0], "--as-in-file"],
-                          ["frobnicate"]):
+                          ["frobnicate"], ["bench"], ["bench", ZOO[0], "--batch", "0"], ["bench", ZOO[0], "--seconds", "0"],
+                          ["bench", "/no/such/file.onnx"]):
             with self.subTest(str(arguments)):
                 done = run(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
