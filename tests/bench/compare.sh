@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Halfwave against ONNX Runtime, side by side in one process; compare/README.md tells how to read the table.
 #   tests/bench/compare.sh [--quick] [--json FILE] [--models a,b] [--batches 1,8] [--threads 2] [--scored]
+#   tests/bench/compare.sh --counting | --load
 # Installs ONNX Runtime into build/ and trains, once, the perceptrons that are fed real images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -59,7 +59,8 @@ class ModelTool(unittest.TestCase):
     def test_bench_measures_every_batch_it_is_asked_for_on_the_instruction_set_that_is_forced(self):
         for path in ZOO:
             with self.subTest(path.name):
-                done = run("bench", "--batch", "1,3", "--seconds", "0.01", path, "--json", HALFWAVE_FORCE_ISA="reference")
+                done = run("bench", "--batch", "1,3", "--seconds", "0.01", path, "--json",
+                           HALFWAVE_FORCE_ISA="reference")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 document = json.loads(done.stdout)
                 self.assertEqual(document["instruction_set"], "reference")
@@ -75,8 +76,8 @@ class ModelTool(unittest.TestCase):
 
     def test_wrong_use_exits_with_two(self):
         for arguments in ([], ["inspect"], ["inspect", ZOO[0], "--json", "--dot"], ["inspect", ZOO[0], "--as-in-file"],
-                          ["frobnicate"], ["bench"], ["bench", ZOO[0], "--batch", "0"], ["bench", ZOO[0], "--seconds", "0"],
-                          ["bench", "/no/such/file.onnx"]):
+                          ["frobnicate"], ["bench"], ["bench", ZOO[0], "--batch", "0"],
+                          ["bench", ZOO[0], "--seconds", "0"], ["bench", "/no/such/file.onnx"]):
             with self.subTest(str(arguments)):
                 done = run(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -5,15 +5,10 @@
 #include <vector>
 
 #include "model/engine/session.h"
+#include "tests/bench/compare/pairs.h"
 #include "tests/bench/compare/peer.h"
-#include "tests/bench/compare/statistics.h"
 
 namespace halfwave::compare {
-
-struct Effort {
-  double seconds;  // per cell, if the pairs need no more
-  int min_pairs, max_pairs;
-};
 
 struct Cell {
   std::string model;
@@ -26,9 +21,11 @@ struct Cell {
   bool row_by_row = false;         // how ORT had to run the file
 };
 
-// Runs both by turns, each with the same rows of `pool` (whole rows, used in a circle), and changes who goes first.
-// A turn is one call or, of short ones, as many as take 100 us. Ours copies its rows in within the time measured, as
-// its memory is used again; ORT reads its bound buffer where it is.
+// Fills `to` with rows of `row` floats from row `first` of the pool on, beginning again behind the last.
+void CopyRows(const std::vector<float>& pool, int64_t first, int64_t row, std::vector<float>& to);
+
+// Runs both by turns, each with the same rows of `pool` (whole rows, used in a circle). Ours copies its rows in within
+// the time measured, as its memory is used again; ORT reads its bound buffer where it is.
 Cell Measure(PeerModel& peer, Session& session, int64_t rows, const std::vector<float>& pool, const Effort& effort);
 
 }  // namespace halfwave::compare
