@@ -1,15 +1,18 @@
 // A forward pass allocates nothing. Every way to take memory is counted: operator new, replaced here, and malloc and
 // its kin, wrapped by the linker (see CMakeLists.txt).
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <new>
+#include <set>
 #include <sstream>
 #include <typeinfo>
 
 #include "model/engine/session.h"
+#include "model/kernels/isa.h"
 #include "model/layers/broadcast.h"
 #include "model/layers/conv.h"
 #include "model/layers/matmul.h"
@@ -160,6 +163,63 @@ TEST_P(ZooModel, RunsWithoutAllocating) {
 
 INSTANTIATE_TEST_SUITE_P(Zoo, ZooModel, ::testing::Values("digits_cnn", "digits_mlp", "fashion_cnn"),
                          [](const auto& info) { return std::string(info.param); });
+
+using Attributes = OnnxBuilder::Attributes;
+
+// Networks of the kinds that are served, with every algorithm and every way to count.
+std::vector<std::pair<std::string, std::string>> Networks() {
+  const Attributes same = {{"pads", Ints{1, 1, 1, 1}}};
+  OnnxBuilder mlp;
+  mlp.Input("x", {-1, 784}).Weight("w1", {784, 512}, Noise(784 * 512, 1)).Weight("w2", {512, 10}, Noise(5120, 2));
+  mlp.Node("Gemm", {"x", "w1"}, {"h"}).Node("Relu", {"h"}, {"r"}).Node("Gemm", {"r", "w2"}, {"z"});
+  mlp.Node("Softmax", {"z"}, {"y"}).Output("y");
+
+  OnnxBuilder winograd;
+  winograd.Input("x", {-1, 3, 16, 16}).Weight("k1", {16, 3, 3, 3}, Noise(432, 1));
+  winograd.Weight("k2", {24, 16, 3, 3}, Noise(3456, 2)).Weight("w", {1536, 10}, Noise(15'360, 3));
+  winograd.Node("Conv", {"x", "k1"}, {"c1"}, same).Node("Relu", {"c1"}, {"r1"});
+  winograd.Node("Conv", {"r1", "k2"}, {"c2"}, same).Node("LeakyRelu", {"c2"}, {"r2"});
+  winograd.Node("MaxPool", {"r2"}, {"p"}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+  winograd.Node("Flatten", {"p"}, {"f"}).Node("Gemm", {"f", "w"}, {"z"}).Node("LogSoftmax", {"z"}, {"y"}).Output("y");
+
+  OnnxBuilder residual;  // and depthwise-separable
+  residual.Input("x", {-1, 20, 9, 9}).Weight("d", {20, 1, 3, 3}, Noise(180, 1)).Weight("b", {20}, Noise(20, 2));
+  residual.Weight("k", {20, 20, 1, 1}, Noise(400, 3)).Weight("w", {20, 10}, Noise(200, 4));
+  residual.Node("Conv", {"x", "d", "b"}, {"c1"}, {{"group", int64_t{20}}, {"pads", Ints{1, 1, 1, 1}}});
+  residual.Node("Relu", {"c1"}, {"r1"}).Node("Conv", {"r1", "k"}, {"c2"}).Node("Add", {"c2", "x"}, {"s"});
+  residual.Node("Relu", {"s"}, {"r2"}).Node("GlobalAveragePool", {"r2"}, {"g"}).Node("Flatten", {"g"}, {"f"});
+  residual.Node("Gemm", {"f", "w"}, {"y"}).Output("y");
+
+  OnnxBuilder exponential(20);
+  exponential.Input("x", {-1, 67});
+  std::string at = "x";
+  for (const char* op : {"Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Gelu", "Softplus", "Mish", "HardSigmoid"}) {
+    const std::string name = op;
+    exponential.Weight("w" + name, {67, 67}, Noise(67 * 67, 1)).Node("Gemm", {at, "w" + name}, {"z" + name});
+    exponential.Node(op, {"z" + name}, {at = "y" + name});
+  }
+  exponential.Output(at);
+  return {{"mlp", mlp.Bytes()},
+          {"winograd", winograd.Bytes()},
+          {"residual", residual.Bytes()},
+          {"exponential", exponential.Bytes()}};
+}
+
+TEST(Network, RunsWithoutAllocatingOnEveryInstructionSet) {
+  std::set<std::string> algorithms;
+  for (const kernels::Isa& isa : kernels::Isas()) {
+    if (!isa.available) continue;
+    ASSERT_TRUE(kernels::SelectIsa(isa.table->name).ok());
+    for (const auto& [name, bytes] : Networks()) {
+      const auto model = LoadModel(bytes);
+      ASSERT_TRUE(model.ok()) << name << ": " << model.status();
+      for (const Step& step : (*model)->plan().steps) algorithms.insert(step.layer->Algorithm());
+      ExpectRunsWithoutAllocating(*model, name + " on " + isa.table->name);
+    }
+  }
+  ASSERT_TRUE(kernels::SelectIsa().ok());
+  EXPECT_THAT(algorithms, ::testing::IsSupersetOf({"packed", "direct", "winograd 4x4,3x3", "depthwise"}));
+}
 
 TEST(Operator, RunsWithoutAllocatingWhicheverItIs) {
   struct Case {
