@@ -72,6 +72,12 @@ int64_t Conv::ColumnElements(int64_t rows) const {
   return window_.IsPointwise() ? 0 : (ColumnsPerBlock(rows) * depth_ + kLine - 1) / kLine * kLine;
 }
 
+int64_t Conv::WeightBytes() const {
+  int64_t bytes = 0;
+  for (const PackedDense& group : weights_) bytes += static_cast<int64_t>(group.bytes());
+  return bytes;
+}
+
 int64_t Conv::ScratchElements(int64_t rows) const {
   return ColumnElements(rows) + weights_[0].ScratchElements(rows * images_ * window_.positions());
 }

@@ -22,7 +22,7 @@ class Conv : public Layer {
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;
   const char* Algorithm() const override { return window_.IsPointwise() ? "gemm" : "im2col"; }
-  int64_t WeightBytes() const override { return BytesOf(weights_) + BytesOf(bias_); }
+  int64_t WeightBytes() const override;
 
  private:
   int64_t ColumnsPerBlock(int64_t rows) const;
