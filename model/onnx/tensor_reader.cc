@@ -118,20 +118,22 @@ class Elements {
     return Convert<Stored>(field, out, [](Stored value) { return value; });
   }
 
-  // Elements that lie in the file as they will in memory.
-  absl::Status ReadInto(const Extent& place, std::vector<float>& out) {
+  // Elements that lie in the file as they will in memory. Says whether all are finite, too, while they are at hand.
+  absl::StatusOr<bool> ReadInto(const Extent& place, std::vector<float>& out) {
     HALFWAVE_RETURN_IF_ERROR(CheckBytes(place.bytes, sizeof(float)));
     HALFWAVE_RETURN_IF_ERROR(Take(count_, sizeof(float)));
     // By way of a block that stays in the cache: the large memory is written once, not cleared first.
     constexpr int64_t kBlock = 1 << 14;
     std::vector<float> block(std::min(count_, kBlock));
     out.reserve(count_);
+    bool finite = true;
     for (int64_t done = 0; done < count_; done += kBlock) {
       const int64_t count = std::min(count_ - done, kBlock), bytes = sizeof(float);
       HALFWAVE_RETURN_IF_ERROR(ReadBytes(tensor_, {place.offset + done * bytes, count * bytes}, source_, block.data()));
+      finite &= AllFinite({block.data(), static_cast<size_t>(count)});
       out.insert(out.end(), block.begin(), block.begin() + count);
     }
-    return absl::OkStatus();
+    return finite;
   }
 
   absl::Status ConvertStrings(std::vector<std::string>& out) {
@@ -207,8 +209,7 @@ absl::Status ReadElements(const TensorProto& tensor, Elements elements, Constant
 }
 
 absl::Status CheckValues(const TensorProto& tensor, const Constant& constant) {
-  const bool all_finite = AllFinite(constant.floats);
-  for (size_t i = 0; i < constant.floats.size() && !all_finite; ++i) {
+  for (size_t i = 0; i < constant.floats.size(); ++i) {
     if (std::isfinite(constant.floats[i])) continue;
     return TensorError(tensor, absl::StrCat("element ", i, " is ", constant.floats[i], " as a float32",
                                             "; a model with weights that are not finite is not served"));
@@ -315,8 +316,9 @@ absl::StatusOr<Constant> ReadTensor(const TensorProto& tensor, TensorSource& sou
     HALFWAVE_ASSIGN_OR_RETURN(bytes, External(tensor, *type, *count, source));
     raw = bytes;
   } else if (in_file && *type == DataType::kFloat) {
-    HALFWAVE_RETURN_IF_ERROR(Elements(tensor, raw, *count, source).ReadInto(*in_file, constant.floats));
-    HALFWAVE_RETURN_IF_ERROR(CheckValues(tensor, constant));
+    HALFWAVE_ASSIGN_OR_RETURN(const bool finite,
+                              Elements(tensor, raw, *count, source).ReadInto(*in_file, constant.floats));
+    if (!finite) HALFWAVE_RETURN_IF_ERROR(CheckValues(tensor, constant));
     return constant;
   } else if (in_file) {
     bytes.resize(in_file->bytes);
@@ -326,7 +328,9 @@ absl::StatusOr<Constant> ReadTensor(const TensorProto& tensor, TensorSource& sou
     raw = tensor.raw_data();
   }
   HALFWAVE_RETURN_IF_ERROR(ReadElements(tensor, Elements(tensor, raw, *count, source), constant));
-  HALFWAVE_RETURN_IF_ERROR(CheckValues(tensor, constant));
+  if (!AllFinite(constant.floats) || !constant.ints.empty()) {
+    HALFWAVE_RETURN_IF_ERROR(CheckValues(tensor, constant));
+  }
   return constant;
 }
 
