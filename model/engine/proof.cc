@@ -48,9 +48,9 @@ absl::Status CompareRows(const std::string& name, int64_t rows, std::span<const 
   return absl::OkStatus();
 }
 
-// Reproducible values between 0 and 1 that differ from row to row.
-void FillWithNoise(std::span<float> values) {
-  uint32_t state = 12345;
+// Reproducible values between 0 and 1, another sequence for each row.
+void FillWithNoise(int64_t row, std::span<float> values) {
+  uint32_t state = 12345 + static_cast<uint32_t>(row) * 2654435761u;
   for (float& value : values) {
     state = state * 1664525u + 1013904223u;
     value = static_cast<float>(state >> 8) / static_cast<float>(1 << 24);
@@ -95,15 +95,17 @@ absl::Status ProveRowsAreIndependent(const std::shared_ptr<const Model>& model) 
   constexpr int64_t kRows = 3;
   Session together(model, kRows);
   Session alone(model, 1);
-  for (size_t i = 0; i < model->inputs().size(); ++i) FillWithNoise(together.input(i));
+  // A row may take much memory, so its values are made anew rather than kept.
+  const auto fill = [&](Session& session, size_t input, int64_t place, int64_t row) {
+    const auto elements = session.input(input).size() / session.max_rows();
+    FillWithNoise(row, session.input(input).subspan(place * elements, elements));
+  };
+  for (size_t i = 0; i < model->inputs().size(); ++i) {
+    for (int64_t row = 0; row < kRows; ++row) fill(together, i, row, row);
+  }
   together.Run(kRows);
   for (int64_t row = 0; row < kRows; ++row) {
-    for (size_t i = 0; i < model->inputs().size(); ++i) {
-      std::vector<float> noise(together.input(i).size());
-      FillWithNoise(noise);  // the session may have used its inputs' memory for something else by now
-      const size_t elements = noise.size() / kRows;
-      std::ranges::copy(std::span(noise).subspan(row * elements, elements), alone.input(i).begin());
-    }
+    for (size_t i = 0; i < model->inputs().size(); ++i) fill(alone, i, 0, row);
     alone.Run(1);
     for (size_t i = 0; i < model->outputs().size(); ++i) {
       const auto expected = alone.output(i, 1);
