@@ -1,6 +1,7 @@
 // Fully connected layers. Weights lie in panels of up to kPanelPackets registers of outputs: the bias, then one line
 // per input. One layout serves all paths: a tile of rows reads a few neighbouring registers of each line, a row alone
-// the whole line, and a row with many zeros only the lines of its other inputs.
+// the whole line, and a row with many zeros only the lines of its other inputs. Weight is float or Half: what is
+// stored; the bias and all arithmetic are floats.
 #pragma once
 
 #include "model/kernels/isa/epilogue.inc.h"
@@ -25,23 +26,27 @@ constexpr int64_t kBlockLines = 384;
 constexpr int64_t kFewRows = kRegisters >= 32 ? 3 : 4;
 constexpr int64_t kBlockRows = 240;
 
-// Packets in a cache line.
-constexpr int kLinePackets = kLanes < 16 ? 16 / kLanes : 1;
+// Weights in a cache line, and packets of them.
+template <typename Weight>
+constexpr int kLineWeights = 64 / sizeof(Weight);
+template <typename Weight>
+constexpr int kLinePackets = kLanes < kLineWeights<Weight> ? kLineWeights<Weight> / kLanes : 1;
 
 // Into the second-level cache.
-inline void Fetch(const float* p) { __builtin_prefetch(p, 0, 2); }
+inline void Fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 
+template <typename Weight>
 struct Tile {
   const DenseCall* call;
-  int64_t row;           // the first
-  int64_t unit;          // the first
-  int64_t columns;       // to be stored; the tile's packets may hold more
-  const float* weights;  // of the tile's first packet, at line `k`
-  const float* bias;     // where the sums begin; null: at what y holds
-  int64_t line;          // floats from line to line
-  int64_t k, depth;      // the lines to add
-  int64_t ahead;         // floats to what will be read next, to be fetched meanwhile
-  bool last;             // no more lines follow
+  int64_t row;            // the first
+  int64_t unit;           // the first
+  int64_t columns;        // to be stored; the tile's packets may hold more
+  const Weight* weights;  // of the tile's first packet, at line `k`
+  const float* bias;      // where the sums begin; null: at what y holds
+  int64_t line;           // weights from line to line
+  int64_t k, depth;       // the lines to add
+  int64_t ahead;          // weights to what will be read next, to be fetched meanwhile
+  bool last;              // no more lines follow
 };
 
 // [rows, width] floats of y, whose rows are y_stride apart and have `columns` of them, to or from lines in one piece.
@@ -59,8 +64,8 @@ struct Tile {
 }
 
 // As everywhere: loops over sums are unrolled, so that these stay in registers.
-template <int kRows, int kPackets>
-[[gnu::always_inline]] inline void BeginSums(const Tile& tile, Packet (&sums)[kRows][kPackets]) {
+template <typename Weight, int kRows, int kPackets>
+[[gnu::always_inline]] inline void BeginSums(const Tile<Weight>& tile, Packet (&sums)[kRows][kPackets]) {
   constexpr int64_t kWidth = kPackets * kLanes;
   const float* from = tile.bias;
   int64_t stride = 0;
@@ -81,8 +86,8 @@ template <int kRows, int kPackets>
   }
 }
 
-template <int kRows, int kPackets>
-[[gnu::always_inline]] inline void KeepSums(const Tile& tile, const Packet (&sums)[kRows][kPackets]) {
+template <typename Weight, int kRows, int kPackets>
+[[gnu::always_inline]] inline void KeepSums(const Tile<Weight>& tile, const Packet (&sums)[kRows][kPackets]) {
   constexpr int64_t kWidth = kPackets * kLanes;
   float* const y = tile.call->y + tile.row * tile.call->y_stride + tile.unit;
   alignas(64) float part[kRows * kWidth];
@@ -97,20 +102,20 @@ template <int kRows, int kPackets>
   if (!whole) StoreColumns(part, tile.call->y_stride, kRows, tile.columns, kWidth, y);
 }
 
-template <int kRows, int kPackets>
-void RunTile(const Tile& tile) {
+template <typename Weight, int kRows, int kPackets>
+void RunTile(const Tile<Weight>& tile) {
   const DenseCall& call = *tile.call;
   Packet sums[kRows][kPackets];
   BeginSums(tile, sums);
   const float* x = call.x + tile.row * call.x_stride + tile.k;
-  const float* weights = tile.weights;
+  const Weight* weights = tile.weights;
   const int64_t stride = call.x_stride, line = tile.line;
   for (int64_t k = 0; k < tile.depth; ++k) {
     Packet w[kPackets];
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
 #pragma GCC unroll 8
-    for (int j = 0; j < kPackets; j += kLinePackets) Fetch(weights + tile.ahead + j * kLanes);
+    for (int j = 0; j < kPackets; j += kLinePackets<Weight>) Fetch(weights + tile.ahead + j * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Packet value = Broadcast(x[r * stride + k]);
@@ -123,63 +128,84 @@ void RunTile(const Tile& tile) {
   KeepSums(tile, sums);
 }
 
-using TileFunction = void (*)(const Tile&);
-
-template <int kRows, int kPackets>
-constexpr TileFunction TileOrNone() {
-  if constexpr (kPackets <= TilePackets(kRows)) return RunTile<kRows, kPackets>;
-  return nullptr;
+// Compiling a tile takes its time: of halves there are only those that the others can be put together from.
+template <typename Weight>
+constexpr bool IsCompiled(int rows, int packets) {
+  if (packets > TilePackets(rows)) return false;
+  if (sizeof(Weight) == sizeof(float)) return true;
+  const bool has_rows = rows <= 4 || rows == 6 || rows == 12;
+  return has_rows && (packets & (packets - 1)) == 0;
 }
 
-template <int kRows>
-struct TileRow {
-  TileFunction by_packets[kPanelPackets + 1] = {nullptr,
-                                                TileOrNone<kRows, 1>(),
-                                                TileOrNone<kRows, 2>(),
-                                                TileOrNone<kRows, 3>(),
-                                                TileOrNone<kRows, 4>(),
-                                                TileOrNone<kRows, 5>(),
-                                                TileOrNone<kRows, 6>(),
-                                                TileOrNone<kRows, 7>(),
-                                                TileOrNone<kRows, 8>()};
-};
-
-template <int kRows>
-constexpr TileFunction FindTile(int packets) {
-  return TileRow<kRows>().by_packets[packets];
+// The most rows of a compiled tile, up to `rows`; the most packets of one of so many rows, up to `packets`.
+template <typename Weight>
+constexpr int CompiledRows(int rows) {
+  if constexpr (sizeof(Weight) == sizeof(float)) return rows;
+  while (!IsCompiled<Weight>(rows, 1)) --rows;
+  return rows;
+}
+template <typename Weight>
+constexpr int CompiledPackets(int rows, int packets) {
+  if constexpr (sizeof(Weight) == sizeof(float)) return packets;
+  while (!IsCompiled<Weight>(rows, packets)) --packets;
+  return packets;
 }
 
+template <typename Weight>
+using TileFunction = void (*)(const Tile<Weight>&);
+
+template <typename Weight>
 struct TileTable {
-  TileFunction functions[kMaxTileRows + 1][kPanelPackets + 1];
+  TileFunction<Weight> functions[kMaxTileRows + 1][kPanelPackets + 1];
 };
 
-template <int kRows>
-constexpr void FillTiles(TileTable& table) {
-  for (int packets = 0; packets <= kPanelPackets; ++packets) table.functions[kRows][packets] = FindTile<kRows>(packets);
-  if constexpr (kRows > 1) FillTiles<kRows - 1>(table);
+template <typename Weight, int kRows, int kPackets>
+constexpr void FillTiles(TileTable<Weight>& table) {
+  if constexpr (IsCompiled<Weight>(kRows, kPackets)) {
+    table.functions[kRows][kPackets] = RunTile<Weight, kRows, kPackets>;
+  }
+  if constexpr (kPackets > 1) {
+    FillTiles<Weight, kRows, kPackets - 1>(table);
+  } else if constexpr (kRows > 1) {
+    FillTiles<Weight, kRows - 1, kPanelPackets>(table);
+  }
 }
 
-constexpr TileTable MakeTiles() {
-  TileTable table = {};
-  FillTiles<kMaxTileRows>(table);
+template <typename Weight>
+constexpr TileTable<Weight> MakeTiles() {
+  TileTable<Weight> table = {};
+  FillTiles<Weight, kMaxTileRows, kPanelPackets>(table);
   return table;
 }
 
-constexpr TileTable kTiles = MakeTiles();
+template <typename Weight>
+constexpr TileTable<Weight> kTiles = MakeTiles<Weight>();
 
-// Where the panel that begins with unit `first` lies, and the floats of one of its lines.
-inline const float* PanelOf(const DenseCall& call, int64_t first) { return call.packed + (call.in + 1) * first; }
+// Where the panel that begins with unit `first` lies, with its bias in front, and the weights of one of its lines.
+template <typename Weight>
+inline const float* PanelOf(const DenseCall& call, int64_t first) {
+  constexpr int64_t kSize = sizeof(Weight);
+  return call.packed + first + call.in * first * kSize / static_cast<int64_t>(sizeof(float));
+}
 inline int64_t LineOf(const DenseCall& call, int64_t first) {
   const int64_t rest = RoundUp(call.out, kLanes) - first;
   return rest < kPanel ? rest : kPanel;
 }
 
+template <typename Weight>
+inline const Weight* LinesOf(const DenseCall& call, int64_t first_unit, int64_t k) {
+  const int64_t line = LineOf(call, first_unit);
+  return reinterpret_cast<const Weight*>(PanelOf<Weight>(call, first_unit) + line) + k * line;
+}
+
 // Adds lines [k, k + depth) of one panel to `rows` rows, in tiles as equal as possible; `ahead` as in Tile.
+template <typename Weight>
 inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows, int64_t first_unit, int64_t k,
                           int64_t depth, int64_t ahead) {
   const int64_t line = LineOf(call, first_unit);
-  const float* panel = PanelOf(call, first_unit);
-  Tile tile;
+  const float* panel = PanelOf<Weight>(call, first_unit);
+  const Weight* lines = LinesOf<Weight>(call, first_unit, k);
+  Tile<Weight> tile;
   tile.call = &call;
   tile.line = line;
   tile.k = k;
@@ -188,29 +214,28 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   tile.row = first_row;
   tile.ahead = ahead;
   const int packets = static_cast<int>(line / kLanes);
-  for (int64_t row_tiles = (rows + kMaxTileRows - 1) / kMaxTileRows; row_tiles > 0; --row_tiles) {
-    const int tile_rows = static_cast<int>((first_row + rows - tile.row + row_tiles - 1) / row_tiles);
-    int packet = 0;
-    for (int parts = (packets + TilePackets(tile_rows) - 1) / TilePackets(tile_rows); parts > 0; --parts) {
-      const int tile_packets = (packets - packet + parts - 1) / parts;
+  for (int left = static_cast<int>(rows); left > 0;) {  // at most kBlockRows
+    const int row_tiles = (left + kMaxTileRows - 1) / kMaxTileRows;
+    const int tile_rows = CompiledRows<Weight>((left + row_tiles - 1) / row_tiles);
+    for (int packet = 0; packet < packets;) {
+      const int parts = (packets - packet + TilePackets(tile_rows) - 1) / TilePackets(tile_rows);
+      const int tile_packets = CompiledPackets<Weight>(tile_rows, (packets - packet + parts - 1) / parts);
       tile.unit = first_unit + packet * kLanes;
       tile.columns = call.out - tile.unit < tile_packets * kLanes ? call.out - tile.unit : tile_packets * kLanes;
       tile.bias = k == 0 ? panel + packet * kLanes : nullptr;
-      tile.weights = panel + (1 + k) * line + packet * kLanes;
-      kTiles.functions[tile_rows][tile_packets](tile);
+      tile.weights = lines + packet * kLanes;
+      kTiles<Weight>.functions[tile_rows][tile_packets](tile);
       packet += tile_packets;
     }
     tile.row += tile_rows;
+    left -= tile_rows;
     tile.ahead = 0;  // the first tile has fetched it
   }
 }
 
-inline const float* LinesOf(const DenseCall& call, int64_t first_unit, int64_t k) {
-  return PanelOf(call, first_unit) + (1 + k) * LineOf(call, first_unit);
-}
-
 // One panel after the other, in blocks that stay in the first-level cache: few rows wait for the weights above all, and
 // so get them in the order of memory.
+template <typename Weight>
 inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   for (int64_t unit = 0; unit < call.out; unit += kPanel) {
     // Where a tile takes whole lines the processor sees by itself what comes next.
@@ -219,13 +244,15 @@ inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
     do {
       const int64_t depth = whole_lines || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
       const bool last = k + depth == call.in;
-      RunPanelBlock(call, first_row, rows, unit, k, depth, whole_lines || last ? 0 : depth * LineOf(call, unit));
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth,
+                            whole_lines || last ? 0 : depth * LineOf(call, unit));
       k += depth;
     } while (k < call.in);
   }
 }
 
 // Some lines of all panels, then the next: a block of weights stays in the second-level cache while all rows pass by.
+template <typename Weight>
 inline void RunManyRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   int64_t k = 0;
   do {
@@ -233,18 +260,20 @@ inline void RunManyRows(const DenseCall& call, int64_t first_row, int64_t rows) 
     for (int64_t unit = 0; unit < call.out; unit += kPanel) {
       const bool last_panel = unit + kPanel >= call.out;
       const int64_t next_k = last_panel ? k + depth : k;
-      const float* next = LinesOf(call, last_panel ? 0 : unit + kPanel, next_k);
-      RunPanelBlock(call, first_row, rows, unit, k, depth, next_k == call.in ? 0 : next - LinesOf(call, unit, k));
+      const Weight* next = LinesOf<Weight>(call, last_panel ? 0 : unit + kPanel, next_k);
+      const int64_t ahead = next_k == call.in ? 0 : next - LinesOf<Weight>(call, unit, k);
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead);
     }
     k += depth;
   } while (k < call.in);
 }
 
+template <typename Weight>
 inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   if (rows <= kFewRows) {
-    RunFewRows(call, first_row, rows);
+    RunFewRows<Weight>(call, first_row, rows);
   } else {
-    RunManyRows(call, first_row, rows);
+    RunManyRows<Weight>(call, first_row, rows);
   }
 }
 
@@ -266,8 +295,8 @@ constexpr int32_t kNoPosition = 0x7fffffff;
 constexpr int kLiveRows = kRegisters >= 32 ? 2 : 1;
 
 // Adds those of a tile's lines that come before `limit` to the rows that need them; `at`, of each row, moves on.
-template <int kRows, int kPackets>
-void AddLive(const Tile& tile, const LiveInputs& live, int64_t limit, int64_t* at) {
+template <typename Weight, int kRows, int kPackets>
+void AddLive(const Tile<Weight>& tile, const LiveInputs& live, int64_t limit, int64_t* at) {
   constexpr int64_t kLine = kPackets * kLanes;
   Packet sums[kRows][kPackets];
   BeginSums(tile, sums);
@@ -277,7 +306,7 @@ void AddLive(const Tile& tile, const LiveInputs& live, int64_t limit, int64_t* a
 #pragma GCC unroll 2
   for (int r = 0; r < kRows; ++r) i[r] = at[r];
   const auto add = [&](int r, int64_t position) {
-    const float* weights = tile.weights + position * kLine;
+    const Weight* weights = tile.weights + position * kLine;
     const Packet value = Broadcast(values[i[r]]);
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; ++j) sums[r][j] = MultiplyAdd(value, LoadAligned(weights + j * kLanes), sums[r][j]);
@@ -300,11 +329,18 @@ void AddLive(const Tile& tile, const LiveInputs& live, int64_t limit, int64_t* a
   KeepSums(tile, sums);
 }
 
-using LiveFunction = void (*)(const Tile&, const LiveInputs&, int64_t, int64_t*);
-template <int kRows>
-constexpr LiveFunction kAddLive[kPanelPackets + 1] = {nullptr,           AddLive<kRows, 1>, AddLive<kRows, 2>,
-                                                      AddLive<kRows, 3>, AddLive<kRows, 4>, AddLive<kRows, 5>,
-                                                      AddLive<kRows, 6>, AddLive<kRows, 7>, AddLive<kRows, 8>};
+template <typename Weight>
+using LiveFunction = void (*)(const Tile<Weight>&, const LiveInputs&, int64_t, int64_t*);
+template <typename Weight, int kRows>
+constexpr LiveFunction<Weight> kAddLive[kPanelPackets + 1] = {nullptr,
+                                                              AddLive<Weight, kRows, 1>,
+                                                              AddLive<Weight, kRows, 2>,
+                                                              AddLive<Weight, kRows, 3>,
+                                                              AddLive<Weight, kRows, 4>,
+                                                              AddLive<Weight, kRows, 5>,
+                                                              AddLive<Weight, kRows, 6>,
+                                                              AddLive<Weight, kRows, 7>,
+                                                              AddLive<Weight, kRows, 8>};
 
 // Of all inputs of some rows.
 inline int64_t CountZeros(const DenseCall& call, int64_t first_row, int64_t rows) {
@@ -326,27 +362,29 @@ struct LivePlan {
   bool fetch;   // the rows need nearly all lines: the next block may be fetched unseen
 };
 
+template <typename Weight>
 inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows, int64_t unit, const LivePlan& plan,
                          const LiveInputs& live) {
-  Tile tile = {};
+  Tile<Weight> tile = {};
   tile.call = &call;
   tile.unit = unit;
   tile.line = LineOf(call, unit);
   tile.columns = Min(call.out - unit, tile.line);
-  tile.weights = LinesOf(call, unit, 0);
-  const LiveFunction add_one = kAddLive<1>[tile.line / kLanes], add = kAddLive<kLiveRows>[tile.line / kLanes];
+  tile.weights = LinesOf<Weight>(call, unit, 0);
+  const LiveFunction<Weight> add_one = kAddLive<Weight, 1>[tile.line / kLanes];
+  const LiveFunction<Weight> add = kAddLive<Weight, kLiveRows>[tile.line / kLanes];
   const int64_t lines = plan.blocks ? kNearLines * kPanel / tile.line : call.in;
   int64_t at[kListRows];
   for (int64_t r = 0; r < rows; ++r) at[r] = live.at[r];
   for (int64_t k = 0; k < call.in; k += lines) {
     const int64_t limit = Min(k + lines, call.in);
     tile.last = limit == call.in;
-    tile.bias = k == 0 ? PanelOf(call, unit) : nullptr;
-    const float* next = tile.weights + limit * tile.line;
-    const int64_t share = plan.blocks && plan.fetch ? (lines * tile.line / rows + 15) / 16 * 16 : 0;
+    tile.bias = k == 0 ? PanelOf<Weight>(call, unit) : nullptr;
+    const Weight* next = tile.weights + limit * tile.line;
+    const int64_t share = plan.blocks && plan.fetch ? RoundUp(lines * tile.line / rows, kLineWeights<Weight>) : 0;
     for (int64_t r = 0; r < rows;) {
       const int64_t together = rows - r < kLiveRows ? 1 : kLiveRows;
-      for (int64_t i = 0; i < together * share; i += 16) Fetch(next + i);
+      for (int64_t i = 0; i < together * share; i += kLineWeights<Weight>) Fetch(next + i);
       next += together * share;
       tile.row = first_row + r;
       (together == 1 ? add_one : add)(tile, live, limit, &at[r]);
@@ -355,6 +393,7 @@ inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows,
   }
 }
 
+template <typename Weight>
 inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   LiveInputs live;
   const int64_t room = kListRows < rows ? kListRows : rows;
@@ -372,7 +411,7 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
     // A block is worth what it costs if it holds some 16 inputs of each row.
     const LivePlan plan = {listed > 1 && end * kNearLines >= 16 * listed * call.in, end >= 2 * call.in};
     for (int64_t unit = 0; unit < call.out; unit += kPanel) {
-      RunLivePanel(call, first_row, listed, unit, plan, live);
+      RunLivePanel<Weight>(call, first_row, listed, unit, plan, live);
     }
     first_row += listed;
     rows -= listed;
@@ -383,39 +422,56 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
 // units of half a cycle, measured on Zen 5 and rounded:
 // - a multiply-add takes 9/8, but a chain of them 8 a step; with a line picked by a list 14/8, and 68 more for each row
 //   and block of lines;
-// - a line from afar takes 1.5 per 4 lanes of its packets, and 2 with the arithmetic if one row alone picks it;
+// - a line from afar takes 1.5 per 4 floats, and 2 with the arithmetic if one row alone picks it; halves take half;
 // - listing takes 3 for each input, where there is an instruction for it a sixth.
+template <typename Weight>
 inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows) {
   constexpr int64_t kChain = 8, kQuads = kLanes / 4;
   const int64_t packets = RoundUp(call.out, kLanes) / kLanes;
   const int64_t inputs = rows * call.in;
-  const int64_t from_afar = packets * kQuads * 3 / 2;  // a line
+  constexpr int64_t kSize = sizeof(Weight);
+  const int64_t from_afar = packets * kQuads * 3 * kSize / 8;  // a line
   const int64_t dense = call.in * Max(Max(rows * packets * 9 / 8, kChain), from_afar);
   const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
   if (dense < 4096 || listing >= dense) return false;
   const int64_t live = inputs - CountZeros(call, first_row, rows);
-  if (rows == 1) return listing + live * Max(kChain, packets * kQuads * 2) < dense;
+  if (rows == 1) return listing + live * Max(kChain, packets * kQuads * kSize / 2) < dense;
   const int64_t blocks = (call.in + kNearLines - 1) / kNearLines * ((packets + kPanelPackets - 1) / kPanelPackets);
   const int64_t arithmetic = live * Max(kChain, packets * 14 / 8) + rows * blocks * 68;
   const int64_t lines = live * call.in / (live + call.in) * 5 / 4;  // about what at least one row needs
   return listing + arithmetic + lines * from_afar < dense;
 }
 
+template <typename Weight>
 void RunDense(const DenseCall* call) {
   for (int64_t row = 0; row < call->rows; row += kBlockRows) {
     const int64_t rows = call->rows - row < kBlockRows ? call->rows - row : kBlockRows;
-    if (SkippingPays(*call, row, rows)) {
-      RunLiveRows(*call, row, rows);
+    if (SkippingPays<Weight>(*call, row, rows)) {
+      RunLiveRows<Weight>(*call, row, rows);
     } else {
-      RunDenseRows(*call, row, rows);
+      RunDenseRows<Weight>(*call, row, rows);
     }
   }
 }
 
 int64_t DenseScratchElements(int64_t rows, int64_t in) { return (Min(rows, kListRows) * (in + 1) + kLanes) * 2; }
 
-int64_t DensePackedElements(int64_t in, int64_t out) { return (in + 1) * RoundUp(out, kLanes); }
+template <typename Weight>
+int64_t DensePackedElements(int64_t in, int64_t out) {
+  constexpr int64_t kSize = sizeof(Weight);
+  return RoundUp(out, kLanes) + RoundUp(out, kLanes) * in * kSize / static_cast<int64_t>(sizeof(float));
+}
 
+template <typename Weight>
+Weight ToWeight(float value) {
+  if constexpr (sizeof(Weight) == sizeof(float)) {
+    return value;
+  } else {
+    return ToHalf(value);
+  }
+}
+
+template <typename Weight>
 void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
                float* packed) {
   constexpr int64_t kAtOnce = 128;  // inputs: few enough that the lines written stay in the cache
@@ -423,13 +479,13 @@ void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride,
   for (int64_t unit = 0; unit < padded; unit += kPanel) {
     const int64_t line = Min(padded - unit, kPanel), used = Min(out - unit, line);
     for (int64_t i = 0; i < line; ++i) packed[i] = i < used ? bias[unit + i] : 0;
-    packed += line;
+    Weight* to = reinterpret_cast<Weight*>(packed + line);
     for (int64_t k = 0; k < in; k += kAtOnce) {
       const int64_t lines = Min(in - k, kAtOnce);
       const float* source = weights + k * in_stride + unit * out_stride;
       if (out_stride == 1) {
         for (int64_t l = 0; l < lines; ++l) {
-          for (int64_t i = 0; i < used; ++i) packed[l * line + i] = source[l * in_stride + i];
+          for (int64_t i = 0; i < used; ++i) to[l * line + i] = ToWeight<Weight>(source[l * in_stride + i]);
         }
       } else {
         // A cache line of each of a few outputs at a time.
@@ -437,21 +493,22 @@ void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride,
           const int64_t outputs = Min(used - i, 16);
           for (int64_t l = 0; l < lines; ++l) {
             const float* from = source + l * in_stride + i * out_stride;
-            float* to = packed + l * line + i;
+            Weight* part = to + l * line + i;
             if (outputs == 16) {
 #pragma GCC unroll 16
-              for (int64_t o = 0; o < 16; ++o) to[o] = from[o * out_stride];
+              for (int64_t o = 0; o < 16; ++o) part[o] = ToWeight<Weight>(from[o * out_stride]);
             } else {
-              for (int64_t o = 0; o < outputs; ++o) to[o] = from[o * out_stride];
+              for (int64_t o = 0; o < outputs; ++o) part[o] = ToWeight<Weight>(from[o * out_stride]);
             }
           }
         }
       }
       for (int64_t l = 0; l < lines; ++l) {
-        for (int64_t i = used; i < line; ++i) packed[l * line + i] = 0;
+        for (int64_t i = used; i < line; ++i) to[l * line + i] = {};
       }
-      packed += lines * line;
+      to += lines * line;
     }
+    packed = reinterpret_cast<float*>(to);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "Eigen/Core"
+#include "model/kernels/isa/half.inc.h"
 #include "model/kernels/isa/table.h"
 
 namespace halfwave::kernels {
@@ -18,6 +19,19 @@ constexpr int kRegisters = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
 
 inline Packet Load(const float* p) { return Eigen::internal::ploadu<Packet>(p); }
 inline Packet LoadAligned(const float* p) { return Eigen::internal::pload<Packet>(p); }
+inline Packet LoadAligned(const Half* p) {
+#if defined(__AVX512F__)
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__F16C__)
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+#elif defined(__aarch64__)
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(&p->bits)));
+#else
+  alignas(64) float floats[kLanes];
+  for (int i = 0; i < kLanes; ++i) floats[i] = ToFloat(p[i]);
+  return LoadAligned(floats);
+#endif
+}
 inline void Store(float* p, const Packet& value) { Eigen::internal::pstoreu(p, value); }
 inline Packet Broadcast(float value) { return Eigen::internal::pset1<Packet>(value); }
 inline Packet Add(const Packet& a, const Packet& b) { return Eigen::internal::padd(a, b); }

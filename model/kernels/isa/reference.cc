@@ -2,32 +2,47 @@
 #include <cmath>
 #include <limits>
 
+#include "model/kernels/isa/half.inc.h"
 #include "model/kernels/isa/reference_image.h"
 #include "model/kernels/isa/tables.h"
 
 namespace halfwave::kernels {
 namespace {
 
-int64_t PackedElements(int64_t in, int64_t out) { return (in + 1) * out; }
+float Widen(float weight) { return weight; }
+float Widen(Half weight) { return ToFloat(weight); }
+void Narrow(float weight, float* to) { *to = weight; }
+void Narrow(float weight, Half* to) { *to = ToHalf(weight); }
 
+// Biases, and behind them one line of weights per input.
+template <typename Weight>
+int64_t PackedElements(int64_t in, int64_t out) {
+  constexpr int64_t kInFloat = sizeof(float) / sizeof(Weight);
+  return out + (in * out + kInFloat - 1) / kInFloat;
+}
+
+template <typename Weight>
 void Pack(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
           float* packed) {
+  Weight* lines = reinterpret_cast<Weight*>(packed + out);
   for (int64_t unit = 0; unit < out; ++unit) {
     packed[unit] = bias[unit];
-    for (int64_t k = 0; k < in; ++k) packed[(1 + k) * out + unit] = weights[k * in_stride + unit * out_stride];
+    for (int64_t k = 0; k < in; ++k) Narrow(weights[k * in_stride + unit * out_stride], &lines[k * out + unit]);
   }
 }
 
 int64_t ScratchElements(int64_t, int64_t) { return 0; }
 
+template <typename Weight>
 void Dense(const DenseCall* call) {
   const UnitCounts& counts = call->counts;
+  const Weight* lines = reinterpret_cast<const Weight*>(call->packed + call->out);
   for (int64_t row = 0; row < call->rows; ++row) {
     const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
     for (int64_t unit = 0; unit < call->out; ++unit) {
       float sum = call->packed[unit];
       for (int64_t k = 0; k < call->in; ++k) {
-        sum = std::fma(call->x[row * call->x_stride + k], call->packed[(1 + k) * call->out + unit], sum);
+        sum = std::fma(call->x[row * call->x_stride + k], Widen(lines[k * call->out + unit]), sum);
       }
       sum += 0.0f;
       const float out = ReferenceActivate(call->activation, sum);
@@ -93,7 +108,8 @@ void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, flo
 
 const KernelTable kReferenceKernels = {
     "reference",
-    {PackedElements, Pack, ScratchElements, Dense},
+    {PackedElements<float>, Pack<float>, ScratchElements, Dense<float>},
+    {PackedElements<Half>, Pack<Half>, ScratchElements, Dense<Half>},
     {Map, Softmax<false>, Softmax<true>},
     {{ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
      {ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},

@@ -39,6 +39,9 @@ struct DenseKernels {
 struct KernelTable {
   const char* name;
   DenseKernels dense;
+  // The same, with weights stored in half precision: each is rounded to the nearest, a tie to the even one, and has to
+  // stay finite. Bias and arithmetic are floats.
+  DenseKernels dense_half;
   RowKernels rows;
   ImageKernels image;
 };

@@ -10,7 +10,8 @@ namespace halfwave::kernels {
 extern const KernelTable HALFWAVE_ISA_TABLE;
 const KernelTable HALFWAVE_ISA_TABLE = {
     HALFWAVE_ISA_NAME,
-    {DensePackedElements, PackDense, DenseScratchElements, RunDense},
+    {DensePackedElements<float>, PackDense<float>, DenseScratchElements, RunDense<float>},
+    {DensePackedElements<Half>, PackDense<Half>, DenseScratchElements, RunDense<Half>},
     {Map, SoftmaxOf<false>, SoftmaxOf<true>},
     {{DirectPackedElements, PackDirect, DirectScratchElements, RunDirect},
      {WinogradPackedElements, PackWinograd, WinogradScratchElements, RunWinograd},

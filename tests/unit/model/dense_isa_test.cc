@@ -37,12 +37,15 @@ class PackedDense {
  public:
   PackedDense(const KernelTable& table, int64_t in, int64_t out, const std::vector<float>& weights,
               const std::vector<float>& bias)
-      : table_(table),
+      : PackedDense(table.dense, in, out, weights, bias) {}
+  PackedDense(const kernels::DenseKernels& kernels, int64_t in, int64_t out, const std::vector<float>& weights,
+              const std::vector<float>& bias)
+      : kernels_(kernels),
         in_(in),
         out_(out),
-        packed_(table.dense.packed_elements(in, out)),
-        scratch_(table.dense.scratch_elements(kMostRows, in)) {
-    table.dense.pack(in, out, weights.data(), out, 1, bias.data(), packed_.data());
+        packed_(kernels.packed_elements(in, out)),
+        scratch_(kernels.scratch_elements(kMostRows, in)) {
+    kernels.pack(in, out, weights.data(), out, 1, bias.data(), packed_.data());
   }
 
   struct Result {
@@ -66,7 +69,7 @@ class PackedDense {
     call.scratch = scratch_.data();
     call.activation = activation;
     call.counts = {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()};
-    table_.dense.run(&call);
+    kernels_.run(&call);
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t i = 0; i < out_ + gap; ++i) {
         const float value = wide[row * (out_ + gap) + i];
@@ -82,7 +85,7 @@ class PackedDense {
   }
 
  private:
-  const KernelTable& table_;
+  const kernels::DenseKernels& kernels_;
   int64_t in_, out_;
   AlignedBuffer packed_, scratch_;
 };
@@ -178,11 +181,11 @@ TEST_P(DenseIsa, AppliesEachActivationAndCountsTheRowsThatAreNotSkipped) {
   }
 }
 
-// The promise itself: ORDER.md.
-TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchAtEveryPosition) {
-  for (const int64_t in : {5, 130, 800}) {
-    for (const int64_t out : {10, 70, 140}) {
-      PackedDense layer(*GetParam(), in, out, Noise(in * out, 2), Noise(out, 3));
+void ExpectEachRowAsAlone(const kernels::DenseKernels& kernels, const std::vector<int64_t>& ins,
+                          const std::vector<int64_t>& outs) {
+  for (const int64_t in : ins) {
+    for (const int64_t out : outs) {
+      PackedDense layer(kernels, in, out, Noise(in * out, 2), Noise(out, 3));
       for (const double zeros : {0.0, 0.5, 0.95}) {
         const auto row = SparseNoise(in, 7, zeros);
         const auto alone = Bits(layer.Run(row).y);
@@ -203,19 +206,34 @@ TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchAtEveryPosition) {
   }
 }
 
-TEST_P(DenseIsa, WeightsThatLieTheOtherWayRoundArePackedTheSame) {
-  const kernels::DenseKernels& dense = GetParam()->dense;
+// The promise itself: ORDER.md.
+TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchAtEveryPosition) {
+  ExpectEachRowAsAlone(GetParam()->dense, {5, 130, 800}, {10, 70, 140});
+}
+
+TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchWithHalfSizeWeights) {
+  ExpectEachRowAsAlone(GetParam()->dense_half, {200}, {90});
+}
+
+void ExpectPackedTheSame(const kernels::DenseKernels& dense) {
   for (const int64_t in : {1, 31, 32, 33, 70}) {
     for (const int64_t out : {1, 7, 16, 31, 127, 128, 130, 257}) {
       const auto w = Noise(in * out, 12), bias = Noise(out, 13);
       std::vector<float> transposed(in * out);
       for (int64_t i = 0; i < in * out; ++i) transposed[i % out * in + i / out] = w[i];
       AlignedBuffer want(dense.packed_elements(in, out)), got(want.size());
+      std::ranges::fill(want.span(), 0.0f);
+      std::ranges::fill(got.span(), 0.0f);
       dense.pack(in, out, w.data(), out, 1, bias.data(), want.data());
       dense.pack(in, out, transposed.data(), 1, in, bias.data(), got.data());
       ASSERT_TRUE(std::equal(want.data(), want.data() + want.size(), got.data())) << in << " to " << out;
     }
   }
+}
+
+TEST_P(DenseIsa, WeightsThatLieTheOtherWayRoundArePackedTheSame) {
+  ExpectPackedTheSame(GetParam()->dense);
+  ExpectPackedTheSame(GetParam()->dense_half);
 }
 
 TEST_P(DenseIsa, ZerosOfEitherSignDenormalsAndInfinitiesGoWhereTheReferenceSends) {
@@ -245,6 +263,75 @@ TEST_P(DenseIsa, AnOutputOfMinusZeroIsNeverSeen) {
   PackedDense layer(*GetParam(), 2, 1, w, bias);
   for (const auto& x : {std::vector<float>{0, 0}, {-0.0f, 0}, {0, -0.0f}, {1, 1}}) {
     EXPECT_EQ(Bits(layer.Run(x).y), Bits({0.0f}));
+  }
+}
+
+// The nearest number that half precision has, a tie to the one whose last bit is 0; from its definition.
+float NearestHalf(float value) {
+  static const auto& magnitudes = *new std::vector<double>([] {
+    std::vector<double> all;
+    for (int bits = 0; bits < 0x7c00; ++bits) {
+      const int exponent = bits >> 10, fraction = bits & 0x3ff;
+      all.push_back(exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25));
+    }
+    return all;
+  }());
+  const double magnitude = std::abs(static_cast<double>(value));
+  const size_t above = std::lower_bound(magnitudes.begin(), magnitudes.end(), magnitude) - magnitudes.begin();
+  size_t nearest = std::min(above, magnitudes.size() - 1);
+  if (nearest > 0) {
+    const double up = magnitudes[nearest] - magnitude, down = magnitude - magnitudes[nearest - 1];
+    if (down < up || (down == up && nearest % 2 == 1)) --nearest;
+  }
+  return std::copysign(static_cast<float>(magnitudes[nearest]), value);
+}
+
+std::vector<float> NearestHalves(std::vector<float> values) {
+  for (float& value : values) value = NearestHalf(value);
+  return values;
+}
+
+TEST_P(DenseIsa, AHalfSizeWeightIsTheNearestATieTheEvenOne) {
+  std::vector<float> w = {0, 65504, 65519.99f, 0x1p-24f, 0x1p-25f, 0x1.8p-25f, 0x1.8p-24f, 0x1.002p-14f, 1e-40f};
+  for (int bits = 0; bits < 0x7bff; bits += 7) {
+    const float low =
+        NearestHalf(bits < 0x400 ? std::ldexp(bits, -24) : std::ldexp(1024 + bits % 1024, bits / 1024 - 25));
+    const float up = bits % 1024 == 0 ? low : low + std::ldexp(1.0f, std::max(bits >> 10, 1) - 25);
+    const float tie = (low + up) / 2;
+    for (const float value : {low, tie, std::nextafter(tie, 0.0f), std::nextafter(tie, 1e9f)}) w.push_back(value);
+  }
+  for (const float value : std::vector<float>(w)) w.push_back(-value);
+  const int64_t out = static_cast<int64_t>(w.size());
+  const std::vector<float> bias(out, 0.0f);
+  const auto got = PackedDense(GetParam()->dense_half, 1, out, w, bias).Run({1});
+  for (int64_t i = 0; i < out; ++i) ASSERT_EQ(got.y[i], NearestHalf(w[i])) << std::hexfloat << w[i];
+}
+
+// The sums are the same chain: what a layer of floats makes of the rounded weights, to the bit.
+TEST_P(DenseIsa, HalfSizeWeightsGiveTheBitsOfTheirValuesAsFloats) {
+  const Activation relu = {ActivationKind::kRelu, 0, 0};
+  for (const int64_t in : {1, 64, 577}) {
+    for (const int64_t out : {1, 3, 8, 10, 16, 17, 31, 33, 47, 63, 64, 65, 79, 95, 111, 127, 129, 259}) {
+      const auto w = Noise(in * out, 2), bias = Noise(out, 3);
+      PackedDense halves(GetParam()->dense_half, in, out, w, bias);
+      PackedDense floats(GetParam()->dense, in, out, NearestHalves(w), bias);
+      for (const int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 25, 64}) {
+        for (const double zeros : {0.0, 0.9}) {
+          const auto x = SparseNoise(rows * in, 1, zeros);
+          const auto got = halves.Run(x, relu, {}, 5), want = floats.Run(x, relu);
+          ASSERT_EQ(Bits(got.y), Bits(want.y)) << rows << " rows of " << in << " to " << out;
+          ASSERT_EQ(got.active, want.active);
+          ASSERT_EQ(got.zeros, want.zeros);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(DenseIsa, HalfSizeWeightsTakeHalfTheMemory) {
+  const kernels::DenseKernels& dense = GetParam()->dense_half;
+  for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 512}, {2048, 2048}, {2048, 1000}, {333, 777}}) {
+    EXPECT_LE(static_cast<double>(dense.packed_elements(in, out)), 0.55 * static_cast<double>((in + 1) * out));
   }
 }
 
