@@ -9,6 +9,7 @@
 
 #include "model/engine/plan.h"
 #include "model/graph/shape_inference.h"
+#include "model/layers/packed_dense.h"
 
 namespace halfwave {
 
@@ -34,12 +35,15 @@ using OperatorTable = std::map<std::string_view, Operator>;
 // Builds the plan node by node. Values are read through Take*, which also keeps the books on who still needs a buffer.
 class Builder {
  public:
-  Builder(const Graph& graph, const TypeMap& types) : graph_(graph), types_(types) {}
+  Builder(const Graph& graph, const TypeMap& types, WeightFormat weight_format)
+      : graph_(graph), types_(types), weight_format_(weight_format) {}
 
   // Lowers every node with the operator of that name, which the table must have.
   absl::StatusOr<Plan> Build(const OperatorTable& table);
 
   // --- for the operators -------------------------------------------------------------------------------------------
+  // Of dense layers.
+  WeightFormat weight_format() const { return weight_format_; }
   NodeContext context() const { return {graph_, *node_, types_}; }
   const Node& node() const { return *node_; }
   // Whether anything reads output `index`.
@@ -100,6 +104,7 @@ class Builder {
 
   const Graph& graph_;
   const TypeMap& types_;
+  const WeightFormat weight_format_;
   const Node* node_ = nullptr;
   int64_t in_file_ = 0;   // elements of all constants
   int64_t prepared_ = 0;  // elements of what layers keep for themselves, so far

@@ -28,6 +28,28 @@ absl::Status ExpectFinite(Builder& builder, const std::vector<float>& values) {
   return builder.context().Invalid("alpha or beta makes a weight that is not finite");
 }
 
+absl::Status ExpectHalf(Builder& builder, const std::vector<float>& weights) {
+  constexpr float kFirstInfinite = 65520;  // once rounded
+  const auto too_large =
+      std::find_if(weights.begin(), weights.end(), [](float weight) { return std::abs(weight) >= kFirstInfinite; });
+  if (too_large == weights.end()) return absl::OkStatus();
+  return builder.context().Error(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("weight '", builder.node().inputs[1], "' holds ", *too_large, " (element ",
+                   too_large - weights.begin(),
+                   "), and half precision holds 65504 at most; serve this model with weights in fp32"));
+}
+
+// A dense layer whose weights are, or come from, the node's input 1.
+absl::Status EmitDense(Builder& builder, const Value& input, int64_t in, const std::vector<float>& weights,
+                       bool transposed, const std::vector<float>& bias) {
+  if (builder.weight_format() == WeightFormat::kHalf) HALFWAVE_RETURN_IF_ERROR(ExpectHalf(builder, weights));
+  builder.Emit(std::make_unique<Dense>(input.elements() / in, in, static_cast<int64_t>(bias.size()), weights,
+                                       transposed, bias, builder.weight_format()),
+               {input}, false);
+  return absl::OkStatus();
+}
+
 // a times b, where at most one is a constant.
 std::unique_ptr<Layer> Multiply(Shape a, const Constant* constant_a, Shape b, const Constant* constant_b) {
   if (a.size() == 1) a.insert(a.begin(), 1);
@@ -127,10 +149,7 @@ absl::Status LowerGemm(Builder& builder) {
     HALFWAVE_RETURN_IF_ERROR(ExpectFinite(builder, scaled));
   }
   HALFWAVE_RETURN_IF_ERROR(ExpectFinite(builder, bias));
-  builder.Emit(std::make_unique<Dense>(input.shape[0], input.shape[1], output[1], alpha == 1 ? weights->floats : scaled,
-                                       trans_b != 0, bias),
-               {input}, false);
-  return absl::OkStatus();
+  return EmitDense(builder, input, input.shape[1], alpha == 1 ? weights->floats : scaled, trans_b != 0, bias);
 }
 
 // Also halfwave.Dense: a MatMul by a matrix of weights, and a bias.
@@ -144,8 +163,7 @@ absl::Status LowerMatMul(Builder& builder) {
   const int64_t out = weights->shape[1];
   std::vector<float> bias(out, 0.0f);
   if (const Constant* values = builder.context().FindConstant(2)) bias = values->floats;
-  builder.Emit(std::make_unique<Dense>(input.elements() / in, in, out, weights->floats, false, bias), {input}, false);
-  return absl::OkStatus();
+  return EmitDense(builder, input, in, weights->floats, false, bias);
 }
 
 absl::Status LowerBatchNormalization(Builder& builder) {

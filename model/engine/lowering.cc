@@ -154,7 +154,9 @@ const OperatorTable& Table() {
 
 }  // namespace
 
-absl::StatusOr<Plan> Lower(const Graph& graph, const TypeMap& types) { return Builder(graph, types).Build(Table()); }
+absl::StatusOr<Plan> Lower(const Graph& graph, const TypeMap& types, WeightFormat weight_format) {
+  return Builder(graph, types, weight_format).Build(Table());
+}
 
 std::vector<std::string_view> LoweredOperators() {
   std::vector<std::string_view> operators;

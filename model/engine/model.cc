@@ -117,10 +117,22 @@ absl::Status CheckLabels(const ModelMetadata& metadata, const GraphValue& output
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Model>> Model::Create(Graph graph, const ModelOptions& options) {
+  // Whatever its weights become, the file itself has to come out.
+  const bool rounds = options.weights != WeightFormat::kFloat;
+  ModelOptions exact_options = options;
+  exact_options.weights = WeightFormat::kFloat;
+  HALFWAVE_ASSIGN_OR_RETURN(std::shared_ptr<const Model> exact, Make(rounds ? graph : std::move(graph), exact_options));
+  HALFWAVE_RETURN_IF_ERROR(ProveSelfTest(exact));
+  if (exact->batch_ != "free") HALFWAVE_RETURN_IF_ERROR(ProveRowsAreIndependent(exact));
+  if (!rounds) return exact;
+  HALFWAVE_ASSIGN_OR_RETURN(std::shared_ptr<const Model> rounded, Make(std::move(graph), options));
+  HALFWAVE_RETURN_IF_ERROR(ProveRounding(exact, rounded));
+  return rounded;
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> Model::Make(Graph graph, const ModelOptions& options) {
   std::shared_ptr<Model> model(new Model());
   HALFWAVE_RETURN_IF_ERROR(model->Prepare(std::move(graph), options));
-  HALFWAVE_RETURN_IF_ERROR(ProveSelfTest(model));
-  if (model->batch_ != "free") HALFWAVE_RETURN_IF_ERROR(ProveRowsAreIndependent(model));
   return model;
 }
 
@@ -135,7 +147,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(TypeMap types, InferShapes(graph, options.max_steps_per_row));
   HALFWAVE_RETURN_IF_ERROR(FindHead(graph, types, options));
   HALFWAVE_ASSIGN_OR_RETURN(types, InferShapes(graph, options.max_steps_per_row));
-  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types));
+  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types, options.weights));
   DescribeInterface(graph, types);
   layers_ = SummarizeLayers(graph, types);
   rewrites_ = std::move(graph.rewrites);

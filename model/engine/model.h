@@ -17,6 +17,7 @@
 #include "model/engine/metadata.h"
 #include "model/engine/plan.h"
 #include "model/graph/node_context.h"
+#include "model/layers/packed_dense.h"
 
 namespace halfwave {
 
@@ -28,6 +29,9 @@ struct ModelOptions {
   bool rewrite = true;
   // Refuse a model whose single row takes more steps, multiply-adds above all.
   double max_steps_per_row = 2e10;
+  // How dense layers keep their weights; in half precision for every batch, and only if the outputs stay what they are
+  // in single precision, up to kMaxShareMoved (proof.h). Convolutions keep theirs as floats.
+  WeightFormat weights = WeightFormat::kFloat;
 };
 
 // Immutable and thread-safe; shared by the sessions that run it.
@@ -35,7 +39,7 @@ class Model {
  public:
   // Prepares a sorted graph, and lets it prove itself: its self-test, if the metadata hold one, must come out, and a
   // batch made free (see batch()) must compute rows as they come out alone. INVALID_ARGUMENT, UNIMPLEMENTED (naming
-  // the node) or FAILED_PRECONDITION (the proof failed) say why not.
+  // the node) or FAILED_PRECONDITION (the proof failed, or the weights do not fit the format) say why not.
   static absl::StatusOr<std::shared_ptr<const Model>> Create(Graph graph, const ModelOptions& options);
 
   // Names and shapes; dimension 0 is kBatch.
@@ -62,6 +66,8 @@ class Model {
 
  private:
   Model() = default;
+  // Without proof.
+  static absl::StatusOr<std::shared_ptr<const Model>> Make(Graph graph, const ModelOptions& options);
   absl::Status Prepare(Graph graph, const ModelOptions& options);
   absl::Status FindHead(Graph& graph, const TypeMap& types, const ModelOptions& options);
   void DescribeInterface(const Graph& graph, const TypeMap& types);

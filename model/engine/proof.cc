@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -55,6 +56,19 @@ void FillWithNoise(int64_t row, std::span<float> values) {
     state = state * 1664525u + 1013904223u;
     value = static_cast<float>(state >> 8) / static_cast<float>(1 << 24);
   }
+}
+
+// The largest difference of a row, see kMaxShareMoved. What is the same, NaN and infinity included, has not moved.
+double ShareMoved(std::span<const float> exact, std::span<const float> rounded) {
+  float peak = 1e-4f;
+  for (const float value : exact) peak = std::isfinite(value) ? std::max(peak, std::abs(value)) : peak;
+  double share = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    if (exact[i] == rounded[i] || (std::isnan(exact[i]) && std::isnan(rounded[i]))) continue;
+    const double moved = std::abs(static_cast<double>(exact[i]) - rounded[i]) / peak;
+    share = std::max(share, std::isnan(moved) ? HUGE_VAL : moved);
+  }
+  return share;
 }
 
 }  // namespace
@@ -117,6 +131,43 @@ absl::Status ProveRowsAreIndependent(const std::shared_ptr<const Model>& model) 
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status ProveRounding(const std::shared_ptr<const Model>& exact, const std::shared_ptr<const Model>& rounded) {
+  constexpr int64_t kNoiseRows = 16;
+  const std::optional<SelfTest>& test = exact->metadata().self_test;
+  const int64_t rows = test ? test->inputs.begin()->second.shape[0] : kNoiseRows;
+  Session exact_session(exact, 1), rounded_session(rounded, 1);
+  struct {
+    double share = 0;
+    size_t output = 0;
+    int64_t row = 0;
+  } worst;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < exact->inputs().size(); ++i) {
+      const std::span<float> input = exact_session.input(i);
+      if (test) {
+        const std::span<const float> data = test->inputs.at(exact->inputs()[i].name).data;
+        std::ranges::copy(data.subspan(row * input.size(), input.size()), input.begin());
+      } else {
+        FillWithNoise(row, input);
+      }
+      std::ranges::copy(input, rounded_session.input(i).begin());
+    }
+    exact_session.Run(1);
+    rounded_session.Run(1);
+    for (size_t i = 0; i < exact->outputs().size(); ++i) {
+      if (!IsFloat(exact->outputs()[i].type)) continue;
+      const double share = ShareMoved(exact_session.output(i, 1), rounded_session.output(i, 1));
+      if (share > worst.share) worst = {share, i, row};
+    }
+  }
+  if (worst.share <= kMaxShareMoved) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("weights in half precision move output '", exact->outputs()[worst.output].name, "' by ",
+                   100 * worst.share, " % of its row's largest value (row ", worst.row, " of ",
+                   test ? "the self-test" : "noise between 0 and 1, for want of a self-test", "), at most ",
+                   100 * kMaxShareMoved, " % is allowed; serve this model with weights in fp32"));
 }
 
 }  // namespace halfwave

@@ -12,8 +12,8 @@ class Dense : public Layer {
  public:
   // weights: [in, out], or [out, in] if `transposed`, row-major. bias: [out].
   Dense(int64_t positions, int64_t in, int64_t out, const std::vector<float>& weights, bool transposed,
-        const std::vector<float>& bias)
-      : positions_(positions), weights_(in, out, weights.data(), transposed, bias.data()) {}
+        const std::vector<float>& bias, WeightFormat format = WeightFormat::kFloat)
+      : positions_(positions), weights_(in, out, weights.data(), transposed, bias.data(), format) {}
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override { return weights_.ScratchElements(rows * positions_); }
   int64_t PreferredRows() const override { return weights_.bytes() < (size_t{1} << 17) ? 1 : 512; }

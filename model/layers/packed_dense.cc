@@ -4,8 +4,9 @@
 
 namespace halfwave {
 
-PackedDense::PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias)
-    : kernels_(kernels::Kernels().dense),
+PackedDense::PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias,
+                         WeightFormat format)
+    : kernels_(format == WeightFormat::kHalf ? kernels::Kernels().dense_half : kernels::Kernels().dense),
       in_(in),
       out_(out),
       packed_(AlignedBuffer::InLargePages(kernels_.packed_elements(in, out))) {

@@ -5,11 +5,18 @@
 
 namespace halfwave {
 
+// How weights are stored. Sums are floats either way, in the same order.
+enum class WeightFormat {
+  kFloat,
+  kHalf,  // IEEE binary16, rounded to the nearest; they have to stay finite. A bias remains float.
+};
+
 // Weights packed for the instruction set that was chosen when they were. Immutable.
 class PackedDense {
  public:
   // weights: [in, out], or [out, in] if `transposed`, row-major. bias: [out].
-  PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias);
+  PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias,
+              WeightFormat format = WeightFormat::kFloat);
 
   // y = activation(x W + bias), counted if `counts` is not null. x: [rows, in], rows x_stride floats apart; y: [rows,
   // out], rows y_stride floats apart; they do not overlap. scratch: ScratchElements(rows) floats. Allocates nothing.
