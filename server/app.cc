@@ -42,6 +42,7 @@ RepositoryOptions ToRepositoryOptions(const Options& options) {
   repository.path = options.model;
   repository.reader.max_model_bytes = options.max_model_bytes;
   repository.model.add_softmax = options.add_softmax;
+  repository.model.weights = options.weights == "fp16" ? WeightFormat::kHalf : WeightFormat::kFloat;
   repository.model.max_steps_per_row = options.max_macs_per_row;
   repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
   repository.version.intra_op_threads = static_cast<int>(threads.intra_op);
