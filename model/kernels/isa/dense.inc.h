@@ -137,16 +137,25 @@ constexpr bool IsCompiled(int rows, int packets) {
   return has_rows && (packets & (packets - 1)) == 0;
 }
 
-// The most rows of a compiled tile, up to `rows`; the most packets of one of so many rows, up to `packets`.
+// Where so many rows, or packets of tiles of so many rows, are left, how many the next tile takes: tiles are as equal
+// as possible or, of halves, each as large as possible.
 template <typename Weight>
-constexpr int CompiledRows(int rows) {
-  if constexpr (sizeof(Weight) == sizeof(float)) return rows;
+constexpr int NextRows(int left) {
+  if constexpr (sizeof(Weight) == sizeof(float)) {
+    const int tiles = (left + kMaxTileRows - 1) / kMaxTileRows;
+    return (left + tiles - 1) / tiles;
+  }
+  int rows = left < kMaxTileRows ? left : kMaxTileRows;
   while (!IsCompiled<Weight>(rows, 1)) --rows;
   return rows;
 }
 template <typename Weight>
-constexpr int CompiledPackets(int rows, int packets) {
-  if constexpr (sizeof(Weight) == sizeof(float)) return packets;
+constexpr int NextPackets(int rows, int left) {
+  if constexpr (sizeof(Weight) == sizeof(float)) {
+    const int tiles = (left + TilePackets(rows) - 1) / TilePackets(rows);
+    return (left + tiles - 1) / tiles;
+  }
+  int packets = left;
   while (!IsCompiled<Weight>(rows, packets)) --packets;
   return packets;
 }
@@ -198,7 +207,7 @@ inline const Weight* LinesOf(const DenseCall& call, int64_t first_unit, int64_t 
   return reinterpret_cast<const Weight*>(PanelOf<Weight>(call, first_unit) + line) + k * line;
 }
 
-// Adds lines [k, k + depth) of one panel to `rows` rows, in tiles as equal as possible; `ahead` as in Tile.
+// Adds lines [k, k + depth) of one panel to `rows` rows; `ahead` as in Tile.
 template <typename Weight>
 inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows, int64_t first_unit, int64_t k,
                           int64_t depth, int64_t ahead) {
@@ -215,11 +224,9 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   tile.ahead = ahead;
   const int packets = static_cast<int>(line / kLanes);
   for (int left = static_cast<int>(rows); left > 0;) {  // at most kBlockRows
-    const int row_tiles = (left + kMaxTileRows - 1) / kMaxTileRows;
-    const int tile_rows = CompiledRows<Weight>((left + row_tiles - 1) / row_tiles);
+    const int tile_rows = NextRows<Weight>(left);
     for (int packet = 0; packet < packets;) {
-      const int parts = (packets - packet + TilePackets(tile_rows) - 1) / TilePackets(tile_rows);
-      const int tile_packets = CompiledPackets<Weight>(tile_rows, (packets - packet + parts - 1) / parts);
+      const int tile_packets = NextPackets<Weight>(tile_rows, packets - packet);
       tile.unit = first_unit + packet * kLanes;
       tile.columns = call.out - tile.unit < tile_packets * kLanes ? call.out - tile.unit : tile_packets * kLanes;
       tile.bias = k == 0 ? panel + packet * kLanes : nullptr;

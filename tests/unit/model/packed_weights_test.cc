@@ -34,6 +34,15 @@ TEST_P(PackedWeights, OfADenseLayerTakeAtMostATenthMoreThanInTheFile) {
   }
 }
 
+TEST_P(PackedWeights, OfADenseLayerInHalfPrecisionTakeLittleMoreThanHalf) {
+  for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 512}, {2048, 2048}, {2048, 1000}, {333, 777}}) {
+    const Dense layer(1, in, out, std::vector<float>(in * out, 1), false, std::vector<float>(out, 1),
+                      WeightFormat::kHalf);
+    const int64_t in_file = (in * out + out) * static_cast<int64_t>(sizeof(float));
+    EXPECT_LE(static_cast<double>(layer.WeightBytes()), 0.55 * static_cast<double>(in_file)) << in << " to " << out;
+  }
+}
+
 kernels::Window SameSize(int64_t channels, int64_t size) {
   kernels::Window window;
   window.channels = channels;
