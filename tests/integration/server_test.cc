@@ -236,6 +236,20 @@ TEST(Server, AddSoftmaxPutsProbabilitiesBeforeTheLogitsAndSaysSo) {
   EXPECT_EQ(metadata.properties().at("halfwave.head"), "softmax (added)");
 }
 
+TEST(Server, HalfSizeWeightsMoveAnswersALittle) {
+  std::vector<float> logits[2];
+  for (const char* weights : {"fp32", "fp16"}) {
+    Options options;
+    options.model = (ProjectRoot() / "model" / "zoo" / "digits_mlp_logits.onnx").string();
+    options.weights = weights;
+    RunningServer server(options);
+    Accuracy(server, "digits_mlp_logits", {64}, logits[options.weights == "fp16" ? 1 : 0]);
+  }
+  ASSERT_EQ(logits[0].size(), logits[1].size());
+  EXPECT_NE(logits[0], logits[1]);
+  for (size_t i = 0; i < logits[0].size(); ++i) ASSERT_NEAR(logits[0][i], logits[1][i], 0.05);
+}
+
 TEST(Server, TheAnswerIsRawAndSaysWhichVersionGaveIt) {
   RunningServer server;
   auto request = DigitsRequest(std::vector<float>(3 * 64, 0.25f));
