@@ -308,5 +308,20 @@ TEST(HostileFile, AnInputThatIsOnlyNamedAndNeverFixed) {
   ExpectRefusedCleanly(network.Bytes());
 }
 
+// A batch that is made free is proven on rows beside each other and alone; a file of 100 bytes can ask for the largest.
+TEST(HostileFile, TheLargestRowIsProvenInFourTimesItsMemory) {
+  OnnxBuilder network;
+  network.Input("x", {1, 30'000'000}).Node("Erf", {"x"}, {"y"}).Output("y");
+  const std::string bytes = network.Bytes();
+  const auto load = [&] {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const rlimit space = {1'200'000'000, 1'200'000'000};
+    setrlimit(RLIMIT_DATA, &space);
+#endif
+    std::exit(LoadModel(bytes).ok() ? 0 : 3);
+  };
+  EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "");
+}
+
 }  // namespace
 }  // namespace halfwave
