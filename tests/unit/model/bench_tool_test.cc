@@ -9,7 +9,7 @@
 
 #include "model/tools/bench.h"
 #include "nlohmann/json.hpp"
-#include "tests/support/paths.h"
+#include "tests/unit/model/tool_output.h"
 
 namespace halfwave::tools {
 namespace {
@@ -18,21 +18,10 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-struct Printed {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
 Printed RunOn(BenchCommand command) {
   command.options.seconds = 0.01;
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = RunBench(command, {out, err});
-  return {code, out.str(), err.str()};
+  return PrintedBy(RunBench, command);
 }
-
-std::string Zoo(const std::string& name) { return (ProjectRoot() / "model/zoo" / name).string(); }
 
 // Every number as #, with its unit, and columns one space apart: what is the same on every machine.
 std::string WithoutNumbers(const std::string& text) {
@@ -45,12 +34,8 @@ TEST(BenchText, OfTheBuiltInModelIsButForTheNumbersAsTheGoldenFileHasIt) {
   const Printed printed = RunOn({.file = Zoo("digits_cnn.onnx")});
   EXPECT_EQ(printed.code, kOk);
   EXPECT_EQ(printed.err, "");
-  std::string text = printed.out;
-  const std::string root = ProjectRoot().string() + "/";
-  if (const size_t at = text.find(root); at != std::string::npos) text.erase(at, root.size());
-  std::ifstream file(ProjectRoot() / "tests/golden/bench_digits_cnn.txt");
-  const std::string golden(std::istreambuf_iterator<char>(file), {});
-  EXPECT_EQ(WithoutNumbers(text), WithoutNumbers(golden))
+  EXPECT_EQ(WithoutNumbers(WithoutRoot(printed.out)),
+            WithoutNumbers(ReadText(ProjectRoot() / "tests/golden/bench_digits_cnn.txt")))
       << "if this is meant: halfwave-model bench model/zoo/digits_cnn.onnx > tests/golden/bench_digits_cnn.txt";
 }
 

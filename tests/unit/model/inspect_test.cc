@@ -10,7 +10,7 @@
 
 #include "nlohmann/json.hpp"
 #include "tests/support/onnx_builder.h"
-#include "tests/support/paths.h"
+#include "tests/unit/model/tool_output.h"
 
 namespace halfwave::tools {
 namespace {
@@ -18,25 +18,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-struct Printed {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-Printed RunOn(InspectCommand command) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = RunInspect(command, {out, err});
-  return {code, out.str(), err.str()};
-}
-
-std::string Zoo(const std::string& name) { return (ProjectRoot() / "model/zoo" / name).string(); }
-
-std::string ReadText(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+Printed RunOn(const InspectCommand& command) { return PrintedBy(RunInspect, command); }
 
 // A file that is gone with the test.
 class TemporaryFile {
@@ -56,10 +38,7 @@ TEST(InspectText, OfTheBuiltInModelIsAsTheGoldenFileHasIt) {
   const Printed printed = RunOn({.file = Zoo("digits_cnn.onnx")});
   EXPECT_EQ(printed.code, kOk);
   EXPECT_EQ(printed.err, "");
-  std::string text = printed.out;
-  const std::string root = ProjectRoot().string() + "/";
-  if (const size_t at = text.find(root); at != std::string::npos) text.erase(at, root.size());
-  EXPECT_EQ(text, ReadText(ProjectRoot() / "tests/golden/inspect_digits_cnn.txt"))
+  EXPECT_EQ(WithoutRoot(printed.out), ReadText(ProjectRoot() / "tests/golden/inspect_digits_cnn.txt"))
       << "if this is meant: halfwave-model inspect model/zoo/digits_cnn.onnx > tests/golden/inspect_digits_cnn.txt";
 }
 
