@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/finite.h"
+#include "model/base/large_pages.h"
 #include "model/base/status_macros.h"
 #include "model/onnx/external_data.h"
 #include "model/onnx/text.h"
@@ -87,6 +88,12 @@ class Elements {
   absl::Status Convert(const Field& field, std::vector<To>& out, Transform transform) {
     HALFWAVE_RETURN_IF_ERROR(CheckCount(field.size(), sizeof(Stored)));
     HALFWAVE_RETURN_IF_ERROR(Take(count_, sizeof(To)));
+    if constexpr (std::is_same_v<Stored, To> && std::is_same_v<Field, google::protobuf::RepeatedField<To>>) {
+      if (!raw_) {
+        out.assign(field.begin(), field.end());
+        return absl::OkStatus();
+      }
+    }
     out.resize(count_);
     if (raw_) {
       if constexpr (std::is_same_v<Stored, To>) {
@@ -126,6 +133,7 @@ class Elements {
     constexpr int64_t kBlock = 1 << 14;
     std::vector<float> block(std::min(count_, kBlock));
     out.reserve(count_);
+    PreferLargePages(out.data(), count_ * sizeof(float));
     bool finite = true;
     for (int64_t done = 0; done < count_; done += kBlock) {
       const int64_t count = std::min(count_ - done, kBlock), bytes = sizeof(float);

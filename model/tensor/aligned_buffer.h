@@ -1,12 +1,12 @@
 // Uninitialised floats on a cache-line boundary. Pages that are never touched take no memory.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <span>
+
+#include "model/base/large_pages.h"
 
 namespace halfwave {
 
@@ -22,13 +22,12 @@ class AlignedBuffer {
 
   // For what is read over and over: large memory comes in large pages, where the system has them.
   static AlignedBuffer InLargePages(size_t size) {
-    constexpr size_t kPage = size_t{1} << 21;
-    const size_t bytes = (size * sizeof(float) + kPage - 1) / kPage * kPage;
-    if (size * sizeof(float) < kPage) return AlignedBuffer(size);
+    const size_t bytes = (size * sizeof(float) + kLargePage - 1) / kLargePage * kLargePage;
+    if (size * sizeof(float) < kLargePage) return AlignedBuffer(size);
     AlignedBuffer buffer;
-    buffer.data_ = Memory(static_cast<float*>(::operator new[](bytes, std::align_val_t(kPage))), Free{kPage});
+    buffer.data_ = Memory(static_cast<float*>(::operator new[](bytes, std::align_val_t(kLargePage))), Free{kLargePage});
     buffer.size_ = size;
-    madvise(buffer.data(), bytes, MADV_HUGEPAGE);
+    PreferLargePages(buffer.data(), bytes);
     return buffer;
   }
 

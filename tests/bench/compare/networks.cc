@@ -68,6 +68,12 @@ class Writer {
 
   std::string Bytes() {
     builder_.Output(at_);
+    // As exporters write them, which both sides load faster than single numbers.
+    for (onnx::TensorProto& weight : *builder_.proto().mutable_graph()->mutable_initializer()) {
+      const auto& values = weight.float_data();
+      weight.set_raw_data(values.data(), values.size() * sizeof(float));
+      weight.clear_float_data();
+    }
     return builder_.Bytes();
   }
 
