@@ -400,6 +400,13 @@ inline void RunLivePanel(const DenseCall& call, int64_t first_row, int64_t rows,
   }
 }
 
+// Whether the rows that skip zeros have the next block of weights fetched while they need all of this one: where it is
+// far enough to be worth it, and they are enough that each fetches only a little of it.
+template <typename Weight>
+inline bool FetchingPays(const DenseCall& call, int64_t rows) {
+  return rows * call.in * call.out * static_cast<int64_t>(sizeof(Weight)) >= int64_t{192} << 20;
+}
+
 template <typename Weight>
 inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) {
   LiveInputs live;
@@ -416,7 +423,8 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
       live.positions[end++] = kNoPosition;
     }
     // A block is worth what it costs if it holds some 16 inputs of each row.
-    const LivePlan plan = {listed > 1 && end * kNearLines >= 16 * listed * call.in, end >= 2 * call.in};
+    const LivePlan plan = {listed > 1 && end * kNearLines >= 16 * listed * call.in,
+                           end >= 2 * call.in && FetchingPays<Weight>(call, listed)};
     for (int64_t unit = 0; unit < call.out; unit += kPanel) {
       RunLivePanel<Weight>(call, first_row, listed, unit, plan, live);
     }
@@ -425,28 +433,35 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
   }
 }
 
-// Whether skipping zeros takes less time. Only how many inputs are zero decides, and both ways give the same bits. In
-// units of half a cycle, measured on Zen 5 and rounded:
-// - a multiply-add takes 9/8, but a chain of them 8 a step; with a line picked by a list 14/8, and 68 more for each row
-//   and block of lines;
-// - a line from afar takes 1.5 per 4 floats, and 2 with the arithmetic if one row alone picks it; halves take half;
+// Whether skipping zeros takes less time. Only how many inputs of the first rows are zero decides, and both ways give
+// the same bits. In units of half a cycle, measured on Zen 5 and rounded:
+// - a multiply-add takes 17/16, but a chain of them 8 a step; with a line picked by a list 13/8, and 80 more for each
+//   row and block of lines;
+// - a line from afar takes 1.5 per 4 floats, and 2 with the arithmetic if one row alone picks it; halves take half.
+//   Three quarters of that are seen where few rows take all lines. Where several rows share what they pick, a half is
+//   seen, but 9/8 if the weights are many and nothing fetches them;
 // - listing takes 3 for each input, where there is an instruction for it a sixth.
 template <typename Weight>
 inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows) {
   constexpr int64_t kChain = 8, kQuads = kLanes / 4;
+  constexpr int64_t kManyBytes = int64_t{8} << 20;
   const int64_t packets = RoundUp(call.out, kLanes) / kLanes;
   const int64_t inputs = rows * call.in;
   constexpr int64_t kSize = sizeof(Weight);
   const int64_t from_afar = packets * kQuads * 3 * kSize / 8;  // a line
-  const int64_t dense = call.in * Max(Max(rows * packets * 9 / 8, kChain), from_afar);
+  const int64_t waiting = from_afar * 3 / 4 + rows * packets / 2;
+  const int64_t dense = call.in * Max(Max(rows * packets * 17 / 16, kChain), waiting);
   const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
-  if (dense < 4096 || listing >= dense) return false;
-  const int64_t live = inputs - CountZeros(call, first_row, rows);
+  if (dense < (rows == 1 ? 1024 : 4096) || listing >= dense) return false;
+  const int64_t sample = Min(rows, 16);
+  const int64_t live = inputs - CountZeros(call, first_row, sample) * rows / sample;
   if (rows == 1) return listing + live * Max(kChain, packets * kQuads * kSize / 2) < dense;
   const int64_t blocks = (call.in + kNearLines - 1) / kNearLines * ((packets + kPanelPackets - 1) / kPanelPackets);
-  const int64_t arithmetic = live * Max(kChain, packets * 14 / 8) + rows * blocks * 68;
-  const int64_t lines = live * call.in / (live + call.in) * 5 / 4;  // about what at least one row needs
-  return listing + arithmetic + lines * from_afar < dense;
+  const int64_t arithmetic = live * Max(kChain, packets * 13 / 8) + rows * blocks * 80;
+  const int64_t listed = Min(rows, kListRows), live_listed = live * listed / rows;
+  const int64_t lines = live * call.in / (live_listed + call.in);  // about what at least one row of a list needs
+  const bool many = call.in * call.out * kSize >= kManyBytes && !FetchingPays<Weight>(call, listed);
+  return listing + arithmetic + lines * (many ? from_afar * 9 / 8 : from_afar / 2) < dense;
 }
 
 template <typename Weight>
