@@ -23,7 +23,7 @@ constexpr int TilePackets(int rows) { return kSums / rows < kPanelPackets ? kSum
 // the first worth while, and how many pass by a block at most.
 constexpr int64_t kNearLines = 64;
 constexpr int64_t kBlockLines = 384;
-constexpr int64_t kFewRows = kRegisters >= 32 ? 3 : 4;
+constexpr int64_t kFewRows = 4;
 constexpr int64_t kBlockRows = 240;
 
 // Weights in a cache line, and packets of them.
@@ -244,15 +244,14 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
 // so get them in the order of memory.
 template <typename Weight>
 inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+  constexpr int64_t kAhead = (16 << 10) / sizeof(Weight);  // also where the next panel follows
   for (int64_t unit = 0; unit < call.out; unit += kPanel) {
     // Where a tile takes whole lines the processor sees by itself what comes next.
     const bool whole_lines = TilePackets(static_cast<int>(Min(rows, kMaxTileRows))) * kLanes >= LineOf(call, unit);
     int64_t k = 0;
     do {
       const int64_t depth = whole_lines || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
-      const bool last = k + depth == call.in;
-      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth,
-                            whole_lines || last ? 0 : depth * LineOf(call, unit));
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, whole_lines ? 0 : kAhead);
       k += depth;
     } while (k < call.in);
   }
