@@ -9,6 +9,11 @@ namespace {
 // Output positions that share what they see.
 constexpr int kNeighbours = 4;
 
+template <auto kValue>
+struct Constant {
+  static constexpr auto value = kValue;
+};
+
 int64_t DepthwisePackedElements(const ConvShape* s) {
   return (s->kernel_height * s->kernel_width + 1) * RoundUp(s->channels, kLanes);
 }
@@ -25,7 +30,9 @@ void PackDepthwise(const ConvShape* s, const float* weights, const float* bias, 
   }
 }
 
-int64_t DepthwiseScratchElements(const ConvShape* s) { return RoundUp(s->channels, kLanes) + kLanes; }
+int64_t DepthwiseScratchElements(const ConvShape* s) {
+  return RoundUp(s->channels, kLanes) + (s->width + 1) * s->channels + kLanes;
+}
 
 // One output anywhere, with any window.
 inline Packet SumWindow(const ConvShape& s, const float* image, const float* packed, int64_t oy, int64_t ox,
@@ -51,32 +58,37 @@ struct DepthwiseCall {
   const float* packed;
   float* y;
   int64_t channel, columns;
-  const float* zeros;  // kLanes of them
+  const float* zeros;  // a line of the image, of all channels
   Finisher* finisher;
 };
 
-// kCount neighbouring outputs of a 3x3 window from (oy, ox) on, in the same order as SumWindow; lines [begin, end) of
-// it are in the image. With kEdge, one column on either side may be outside; `zeros` are read there.
-template <int kStride, int kCount, bool kEdge>
-[[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, Finisher& finisher, int64_t oy, int64_t ox,
-                                                 int64_t begin, int64_t end, const Packet (&weights)[3][3]) {
+// What happens to the sums of a 3x3 window.
+enum class Finish3x3 { kStored, kCounted, kAny };
+
+// What the outputs of a register of channels were.
+struct Tally {
+  Packet largest;
+  Counts zeros;
+};
+
+// kCount neighbouring outputs of a 3x3 window from column ox on, in the same order as SumWindow, of three lines of the
+// image. The first column of the first output is outside if kLeft, the last one of the last if kRight.
+template <int kStride, int kCount, bool kLeft, bool kRight, Finish3x3 kFinish>
+[[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, const float* const (&lines)[3], int64_t ox,
+                                                 const Packet (&weights)[3][3], const Packet& bias, const Packet& least,
+                                                 float* y, int64_t channels, Tally& tally) {
   constexpr int kColumns = (kCount - 1) * kStride + 3;
-  const ConvShape& s = *call.shape;
-  const int64_t top = oy * s.stride_height - s.pad_top, left = ox * kStride - s.pad_left;
-  const Packet bias = LoadAligned(call.packed);
+  const int64_t left = ox * kStride - call.shape->pad_left;
   Packet sums[kCount][1];
 #pragma GCC unroll 4
   for (int n = 0; n < kCount; ++n) sums[n][0] = bias;
-  const float* line = call.x + (top * s.width + left) * s.channels;
 #pragma GCC unroll 3
-  for (int64_t i = 0; i < 3; ++i, line += s.width * s.channels) {
-    if (i < begin || i >= end) continue;
+  for (int i = 0; i < 3; ++i) {
+    const float* line = lines[i] + left * channels;
 #pragma GCC unroll 16
     for (int x = 0; x < kColumns; ++x) {
-      const float* p = line + x * s.channels;
-      if (kEdge && x == 0) p = left < 0 ? call.zeros : p;
-      if (kEdge && x == kColumns - 1) p = left + x >= s.width ? call.zeros : p;
-      const Packet pixel = Load(p);
+      if ((kLeft && x == 0) || (kRight && x == kColumns - 1)) continue;
+      const Packet pixel = Load(line + x * channels);
 #pragma GCC unroll 4
       for (int n = 0; n < kCount; ++n) {
         const int j = x - n * kStride;
@@ -84,40 +96,79 @@ template <int kStride, int kCount, bool kEdge>
       }
     }
   }
-  float* y = call.y + (oy * s.out_width + ox) * s.channels;
-  FinishTile(
-      finisher, 0, kLanes, [&](int r) { return y + r * s.channels; }, sums);
+  y += ox * channels;
+  if constexpr (kFinish == Finish3x3::kAny) {
+    FinishTile(
+        *call.finisher, call.channel, kLanes, [&](int r) { return y + r * channels; }, sums);
+    return;
+  }
+  const Packet zero = Broadcast(0);
+#pragma GCC unroll 4
+  for (int n = 0; n < kCount; ++n) {
+    const Packet out = Max(Add(sums[n][0], zero), least);
+    Store(y + n * channels, out);
+    if constexpr (kFinish == Finish3x3::kCounted) {
+      tally.largest = Max(tally.largest, out);
+      tally.zeros = CountMask(tally.zeros, Equal(out, zero));
+    }
+  }
+}
+
+template <int kStride, Finish3x3 kFinish>
+[[gnu::noinline]] void RunThreeByThree(const DepthwiseCall& call) {
+  const ConvShape& s = *call.shape;
+  const int64_t channels = s.channels, out_width = s.out_width;
+  const Packet bias = LoadAligned(call.packed);
+  const Packet least = Broadcast(call.finisher->activation.kind == ActivationKind::kRelu ? 0 : -__builtin_inff());
+  Packet weights[3][3];
+#pragma GCC unroll 9
+  for (int i = 0; i < 9; ++i) weights[i / 3][i % 3] = LoadAligned(call.packed + (1 + i) * kLanes);
+  Tally tally = {Broadcast(0), {}};
+  float* y = call.y;
+  for (int64_t oy = 0; oy < s.out_height; ++oy, y += out_width * channels) {
+    const float* lines[3];
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      const int64_t line = oy * s.stride_height - s.pad_top + i;
+      lines[i] = line < 0 || line >= s.height ? call.zeros : call.x + line * s.width * channels;
+    }
+    const auto run = [&](auto count, auto left, auto right, int64_t ox) {
+      RunNeighbours<kStride, count.value, left.value, right.value, kFinish>(call, lines, ox, weights, bias, least, y,
+                                                                            channels, tally);
+    };
+    const auto run_where = [&](auto count, int64_t ox) {
+      const bool left = ox<s.pad_left, right = (ox + count.value - 1) * kStride - s.pad_left + 3> s.width;
+      if (left) {
+        right ? run(count, Constant<true>{}, Constant<true>{}, ox)
+              : run(count, Constant<true>{}, Constant<false>{}, ox);
+      } else {
+        right ? run(count, Constant<false>{}, Constant<true>{}, ox)
+              : run(count, Constant<false>{}, Constant<false>{}, ox);
+      }
+    };
+    int64_t ox = 0;
+    for (; ox + kNeighbours <= out_width; ox += kNeighbours) run_where(Constant<kNeighbours>{}, ox);
+    for (; ox < out_width; ++ox) run_where(Constant<1>{}, ox);
+  }
+  if constexpr (kFinish == Finish3x3::kCounted) {
+    float* largest = call.finisher->largest + call.channel;
+    Store(largest, Max(Load(largest), tally.largest));
+    call.finisher->zeros += tally.zeros;
+  }
 }
 
 template <int kStride>
 void RunThreeByThree(const DepthwiseCall& call) {
-  const ConvShape& s = *call.shape;
-  // Of its own, so that the compiler may keep it in registers.
-  Finisher finisher = *call.finisher;
-  alignas(64) float largest[kLanes] = {};
-  finisher.largest = largest;
-  Packet weights[3][3];
-#pragma GCC unroll 9
-  for (int i = 0; i < 9; ++i) weights[i / 3][i % 3] = LoadAligned(call.packed + (1 + i) * kLanes);
-  for (int64_t oy = 0; oy < s.out_height; ++oy) {
-    const int64_t top = oy * s.stride_height - s.pad_top;
-    const int64_t begin = top < 0 ? -top : 0, end = s.height - top;
-    int64_t ox = 0;
-    for (; ox + kNeighbours <= s.out_width; ox += kNeighbours) {
-      const int64_t left = ox * kStride - s.pad_left;
-      if (begin > 0 || end < 3 || left < 0 || left + (kNeighbours - 1) * kStride + 3 > s.width) {
-        RunNeighbours<kStride, kNeighbours, true>(call, finisher, oy, ox, begin, end, weights);
-      } else {
-        RunNeighbours<kStride, kNeighbours, false>(call, finisher, oy, ox, 0, 3, weights);
-      }
-    }
-    for (; ox < s.out_width; ++ox) RunNeighbours<kStride, 1, true>(call, finisher, oy, ox, begin, end, weights);
+  const Finisher& finisher = *call.finisher;
+  const bool relu = finisher.activation.kind == ActivationKind::kRelu;
+  const bool none = finisher.activation.kind == ActivationKind::kNone;
+  if (finisher.summand == nullptr && relu && finisher.counted) {
+    RunThreeByThree<kStride, Finish3x3::kCounted>(call);
+  } else if (finisher.summand == nullptr && (relu || none) && !finisher.counted) {
+    RunThreeByThree<kStride, Finish3x3::kStored>(call);
+  } else {
+    RunThreeByThree<kStride, Finish3x3::kAny>(call);
   }
-  finisher.largest = call.finisher->largest;
-  *call.finisher = finisher;
-  if (!finisher.counted) return;
-  float* peaks = finisher.largest + call.channel;
-  Store(peaks, Max(Load(peaks), LoadAligned(largest)));
 }
 
 // Whether RunNeighbours suits all windows. A single output may have but its outer columns outside, too.
@@ -146,7 +197,7 @@ void RunDepthwise(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t steps = s.kernel_height * s.kernel_width, channels = RoundUp(s.channels, kLanes);
   float* const zeros = call->scratch + channels;
-  Store(zeros, Broadcast(0));
+  __builtin_memset(zeros, 0, (s.width * s.channels + kLanes) * sizeof(float));
   const float* x = call->x;
   float* y = call->y;
   for (int64_t row = 0; row < call->rows; ++row) {
