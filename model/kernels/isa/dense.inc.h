@@ -19,11 +19,11 @@ constexpr int kSums = kRegisters >= 32 ? 24 : 12;
 constexpr int kMaxTileRows = kSums / 2;
 constexpr int TilePackets(int rows) { return kSums / rows < kPanelPackets ? kSums / rows : kPanelPackets; }
 
-// Lines of weights in a block of a panel for the first-level cache, and for the second-level cache; how few rows make
-// the first worth while, and how many pass by a block at most.
+// Lines of weights in a block of a panel for the first-level cache, and for the second-level cache; how few rows need
+// no block of the second, and how many pass by a block at most.
 constexpr int64_t kNearLines = 64;
 constexpr int64_t kBlockLines = 384;
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRows = kRegisters >= 32 ? 8 : 6;
 constexpr int64_t kBlockRows = 240;
 
 // Weights in a cache line, and packets of them.
@@ -32,8 +32,8 @@ constexpr int kLineWeights = 64 / sizeof(Weight);
 template <typename Weight>
 constexpr int kLinePackets = kLanes < kLineWeights<Weight> ? kLineWeights<Weight> / kLanes : 1;
 
-// Into the second-level cache.
-inline void Fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+// Into the first-level cache, and so into the second once pushed out: straight there takes longer on Zen 5.
+inline void Fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 
 template <typename Weight>
 struct Tile {
@@ -240,18 +240,18 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   }
 }
 
-// One panel after the other, in blocks that stay in the first-level cache: few rows wait for the weights above all, and
-// so get them in the order of memory.
+// One panel after the other: few rows wait for the weights above all, and so get them in the order of memory. Narrow
+// tiles share cache lines, and do so in blocks that stay in the first-level cache.
 template <typename Weight>
 inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
-  constexpr int64_t kAhead = (16 << 10) / sizeof(Weight);  // also where the next panel follows
   for (int64_t unit = 0; unit < call.out; unit += kPanel) {
-    // Where a tile takes whole lines the processor sees by itself what comes next.
     const bool whole_lines = TilePackets(static_cast<int>(Min(rows, kMaxTileRows))) * kLanes >= LineOf(call, unit);
+    const bool wide = whole_lines || kRegisters >= 32;
+    const int64_t ahead = (whole_lines ? 8 << 10 : 16 << 10) / sizeof(Weight);  // also where the next panel follows
     int64_t k = 0;
     do {
-      const int64_t depth = whole_lines || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
-      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, whole_lines ? 0 : kAhead);
+      const int64_t depth = wide || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead);
       k += depth;
     } while (k < call.in);
   }
@@ -436,9 +436,8 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
 // the same bits. In units of half a cycle, measured on Zen 5 and rounded:
 // - a multiply-add takes 17/16, but a chain of them 8 a step; with a line picked by a list 13/8, and 80 more for each
 //   row and block of lines;
-// - a line from afar takes 1.5 per 4 floats, and 2 with the arithmetic if one row alone picks it; halves take half.
-//   Three quarters of that are seen where few rows take all lines. Where several rows share what they pick, a half is
-//   seen, but 9/8 if the weights are many and nothing fetches them;
+// - a line from afar takes 1.5 per 4 floats if one row alone picks it; halves take half. Where several rows share it,
+//   5/8 of that are seen, or 9/8 if the weights are many, unless all of them are fetched;
 // - listing takes 3 for each input, where there is an instruction for it a sixth.
 template <typename Weight>
 inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows) {
@@ -448,19 +447,20 @@ inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows)
   const int64_t inputs = rows * call.in;
   constexpr int64_t kSize = sizeof(Weight);
   const int64_t from_afar = packets * kQuads * 3 * kSize / 8;  // a line
-  const int64_t waiting = from_afar * 3 / 4 + rows * packets / 2;
+  const bool many = call.in * call.out * kSize >= kManyBytes;
+  const int64_t seen = from_afar * (many ? 9 : 5) / 8;
+  const int64_t waiting = seen + rows * packets / 3;
   const int64_t dense = call.in * Max(Max(rows * packets * 17 / 16, kChain), waiting);
   const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
   if (dense < (rows == 1 ? 1024 : 4096) || listing >= dense) return false;
   const int64_t sample = Min(rows, 16);
   const int64_t live = inputs - CountZeros(call, first_row, sample) * rows / sample;
-  if (rows == 1) return listing + live * Max(kChain, packets * kQuads * kSize / 2) < dense;
+  if (rows == 1) return listing + live * Max(kChain, from_afar) < dense;
   const int64_t blocks = (call.in + kNearLines - 1) / kNearLines * ((packets + kPanelPackets - 1) / kPanelPackets);
   const int64_t arithmetic = live * Max(kChain, packets * 13 / 8) + rows * blocks * 80;
   const int64_t listed = Min(rows, kListRows), live_listed = live * listed / rows;
   const int64_t lines = live * call.in / (live_listed + call.in);  // about what at least one row of a list needs
-  const bool many = call.in * call.out * kSize >= kManyBytes && !FetchingPays<Weight>(call, listed);
-  return listing + arithmetic + lines * (many ? from_afar * 9 / 8 : from_afar / 2) < dense;
+  return listing + arithmetic + lines * (FetchingPays<Weight>(call, listed) ? from_afar * 5 / 8 : seen) < dense;
 }
 
 template <typename Weight>
