@@ -67,36 +67,40 @@ template <int kRows, int kPackets>
   const Packet zero = Broadcast(0);
   const UnitCounts& counts = call.counts;
   const ActivationKind kind = call.activation.kind;
-  float* y = call.y + first_row * call.y_stride + first_unit;
+  const int64_t stride = call.y_stride;
+  float* const y = call.y + first_row * stride + first_unit;
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
   }
-  if (columns == kPackets * kLanes && counts.active == nullptr && kind == ActivationKind::kNone) {
+  const bool whole = columns == kPackets * kLanes;
+  if (whole && counts.active == nullptr && (kind == ActivationKind::kNone || kind == ActivationKind::kRelu)) {
+    const Packet least = Broadcast(kind == ActivationKind::kRelu ? 0 : -__builtin_inff());
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kPackets; ++j) Store(y + r * call.y_stride + j * kLanes, sums[r][j]);
+      for (int j = 0; j < kPackets; ++j) Store(y + r * stride + j * kLanes, Max(sums[r][j], least));
     }
     return;
   }
-  if (columns == kPackets * kLanes && kind == ActivationKind::kRelu && counts.skip == nullptr) {
-    const bool counted = counts.active != nullptr;
+  if (whole && kind == ActivationKind::kRelu && counts.skip == nullptr) {
+    uint32_t* const active_of_units = counts.active + first_unit;
     Counts zeros = {};
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; ++j) {
-      Counts active = {};
+      Counts active = {}, silent = {};  // chains of their own: one for the whole tile would take its time
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Packet out = Max(sums[r][j], zero);
-        Store(y + r * call.y_stride + j * kLanes, out);
+        Store(y + r * stride + j * kLanes, out);
         active = CountMask(active, Less(zero, sums[r][j]));
-        zeros = CountMask(zeros, Equal(out, zero));
+        silent = CountMask(silent, Equal(out, zero));
       }
-      if (counted) AddTo(counts.active + first_unit + j * kLanes, active);
+      AddTo(active_of_units + j * kLanes, active);
+      zeros += silent;
     }
-    if (counted) *counts.zeros += SumOf(zeros);
+    *counts.zeros += SumOf(zeros);
     return;
   }
 #pragma GCC unroll 16
