@@ -112,7 +112,7 @@ template <int kRows, int kPackets, typename At>
       Packet peak = Load(largest);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Packet out = Max(Add(sums[r][j], zero), zero);
+        const Packet out = Rectify(sums[r][j]);
         Store(at(r) + j * kLanes, out);
         peak = Max(peak, out);
         zeros = CountMask(zeros, Equal(out, zero));

@@ -105,7 +105,7 @@ template <int kStride, int kCount, bool kLeft, bool kRight, Finish3x3 kFinish>
   const Packet zero = Broadcast(0);
 #pragma GCC unroll 4
   for (int n = 0; n < kCount; ++n) {
-    const Packet out = Max(Add(sums[n][0], zero), least);
+    const Packet out = kFinish == Finish3x3::kCounted ? Rectify(sums[n][0]) : Max(Add(sums[n][0], zero), least);
     Store(y + n * channels, out);
     if constexpr (kFinish == Finish3x3::kCounted) {
       tally.largest = Max(tally.largest, out);

@@ -69,18 +69,13 @@ template <int kRows, int kPackets>
   const ActivationKind kind = call.activation.kind;
   const int64_t stride = call.y_stride;
   float* const y = call.y + first_row * stride + first_unit;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], zero);
-  }
   const bool whole = columns == kPackets * kLanes;
   if (whole && counts.active == nullptr && (kind == ActivationKind::kNone || kind == ActivationKind::kRelu)) {
     const Packet least = Broadcast(kind == ActivationKind::kRelu ? 0 : -__builtin_inff());
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kPackets; ++j) Store(y + r * stride + j * kLanes, Max(sums[r][j], least));
+      for (int j = 0; j < kPackets; ++j) Store(y + r * stride + j * kLanes, Max(Add(sums[r][j], zero), least));
     }
     return;
   }
@@ -92,7 +87,7 @@ template <int kRows, int kPackets>
       Counts active = {}, silent = {};  // chains of their own: one for the whole tile would take its time
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Packet out = Max(sums[r][j], zero);
+        const Packet out = Rectify(sums[r][j]);
         Store(y + r * stride + j * kLanes, out);
         active = CountMask(active, Less(zero, sums[r][j]));
         silent = CountMask(silent, Equal(out, zero));
@@ -107,7 +102,7 @@ template <int kRows, int kPackets>
   for (int r = 0; r < kRows; ++r) {
     alignas(64) float row[kPackets * kLanes];
 #pragma GCC unroll 8
-    for (int j = 0; j < kPackets; ++j) Store(row + j * kLanes, sums[r][j]);
+    for (int j = 0; j < kPackets; ++j) Store(row + j * kLanes, Add(sums[r][j], zero));
     FinishRow(call, first_row + r, first_unit, columns, row);
   }
 }

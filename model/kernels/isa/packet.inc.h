@@ -76,6 +76,16 @@ inline Packet Select(const Mask& mask, const Packet& a, const Packet& b) {
 // a where the two are equal or one is NaN.
 inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pmax(a, b); }
 
+// max(x + 0, 0), and NaN where x is.
+inline Packet Rectify(const Packet& x) {
+#if defined(__AVX512F__)
+  // Zero, minus infinity and what is negative become +0, all else stays.
+  return _mm512_fixupimm_ps(x, x, _mm512_set1_epi32(0x08080800), 0);
+#else
+  return Max(Add(x, Broadcast(0)), Broadcast(0));
+#endif
+}
+
 // Lanes that count how often a mask was set.
 inline Counts CountMask(const Counts& count, const Mask& mask) {
   if constexpr (kLanes == 16) return mask ? count + 1 : count;  // one instruction, with a mask
