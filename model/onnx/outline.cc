@@ -1,13 +1,13 @@
 #include "model/onnx/outline.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/onnx/regular_file.h"
 #include "model/onnx/sha256.h"
+#include "model/onnx/split_model.h"
 #include "model/onnx/tensor_reader.h"
 #include "model/onnx/text.h"
 #include "model/onnx/value_reader.h"
@@ -42,7 +42,8 @@ OnnxOutline::Value Describe(const onnx::ValueInfoProto& proto) {
   return value;
 }
 
-OnnxOutline Describe(const onnx::ModelProto& proto) {
+OnnxOutline Describe(const SplitModel& model) {
+  const onnx::ModelProto& proto = model.proto;
   OnnxOutline outline;
   outline.producer =
       Text(absl::StrCat(proto.producer_name(), proto.producer_version().empty() ? "" : " ", proto.producer_version()));
@@ -52,8 +53,8 @@ OnnxOutline Describe(const onnx::ModelProto& proto) {
     }
   }
   std::set<std::string> weights;
-  for (const auto& initializer : proto.graph().initializer()) weights.insert(initializer.name());
-  outline.weights = proto.graph().initializer_size();
+  for (const auto& initializer : model.initializers) weights.insert(initializer.proto.name());
+  outline.weights = static_cast<int64_t>(model.initializers.size());
   for (const auto& input : proto.graph().input()) {
     if (!weights.contains(input.name()) && outline.inputs.size() < kMaxValues) {
       outline.inputs.push_back(Describe(input));
@@ -74,17 +75,9 @@ OnnxOutline Describe(const onnx::ModelProto& proto) {
 
 absl::StatusOr<OnnxOutline> ReadOnnxOutline(const std::filesystem::path& path, const ReaderOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(const RegularFile file, RegularFile::Open(path));
-  if (file.size() > std::min<int64_t>(options.max_model_bytes, std::numeric_limits<int>::max())) {
-    return absl::ResourceExhaustedError(absl::StrCat(path.string(), ": the file has ", file.size(), " bytes"));
-  }
-  std::string bytes(static_cast<size_t>(file.size()), '\0');
-  bytes.resize(static_cast<size_t>(file.ReadAt(0, bytes.data(), file.size())));
-  onnx::ModelProto proto;
-  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !proto.has_graph()) {
-    return absl::DataLossError(absl::StrCat(path.string(), ": not an ONNX model, or cut short"));
-  }
-  OnnxOutline outline = Describe(proto);
-  outline.sha256 = Sha256Hex(bytes);
+  HALFWAVE_ASSIGN_OR_RETURN(const SplitModel model, ReadSplitModel(file, options.max_model_bytes));
+  OnnxOutline outline = Describe(model);
+  outline.sha256 = Sha256Hex(file);
   return outline;
 }
 

@@ -1,18 +1,15 @@
 #include "model/onnx/reader.h"
 
 #include <future>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "model/base/status_macros.h"
 #include "model/onnx/byte_source.h"
 #include "model/onnx/node_reader.h"
-#include "model/onnx/part_count.h"
 #include "model/onnx/regular_file.h"
 #include "model/onnx/sha256.h"
 #include "model/onnx/sidecar.h"
@@ -24,35 +21,6 @@
 
 namespace halfwave {
 namespace {
-
-constexpr int kBlockBytes = 1 << 16;
-
-absl::Status CheckSize(int64_t bytes, const ReaderOptions& options) {
-  if (bytes > options.max_model_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("the model has ", bytes, " bytes, more than the limit of ",
-                                                     options.max_model_bytes, " (option --max-model-bytes)"));
-  }
-  if (bytes > std::numeric_limits<int>::max()) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the model has ", bytes, " bytes; a single file can have 2 GiB: export it with its weights as external data"));
-  }
-  return absl::OkStatus();
-}
-
-// Real networks have some thousands.
-absl::Status CheckParts(const ByteSource& source) {
-  constexpr int64_t kMaxParts = 2'000'000;
-  SourceStream stream(source);
-  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
-  if (HasFewParts(bytes, *onnx::ModelProto::descriptor(), kMaxParts)) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the model consists of more than ", kMaxParts, " nodes, attributes, names and the like"));
-}
-
-absl::Status NotAModel(int64_t bytes) {
-  return absl::DataLossError(
-      absl::StrCat("not an ONNX model, or cut short (", bytes, " bytes); export or copy it again"));
-}
 
 absl::StatusOr<int64_t> ReadOpset(const onnx::ModelProto& model) {
   for (const auto& opset : model.opset_import()) {
@@ -99,27 +67,6 @@ absl::StatusOr<Graph> ReadGraph(SplitModel& model, TensorSource source) {
   return graph;
 }
 
-std::string HashOf(const ByteSource& source) {
-  std::vector<char> block(kBlockBytes);
-  Sha256 hash;
-  int64_t position = 0;
-  while (const int64_t got = source.ReadAt(position, block.data(), kBlockBytes)) {
-    hash.Update({block.data(), static_cast<size_t>(got)});
-    position += got;
-  }
-  return hash.Hex();
-}
-
-absl::StatusOr<SplitModel> Split(const ByteSource& source, const ReaderOptions& options) {
-  HALFWAVE_RETURN_IF_ERROR(CheckSize(source.size(), options));
-  HALFWAVE_RETURN_IF_ERROR(CheckParts(source));
-  SourceStream stream(source);
-  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
-  std::optional<SplitModel> model = ReadSplitModel(bytes);
-  if (!model) return NotAModel(source.size());
-  return *std::move(model);
-}
-
 absl::Status WithFile(const absl::Status& status, const std::filesystem::path& path) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
 }
@@ -128,11 +75,11 @@ absl::Status WithFile(const absl::Status& status, const std::filesystem::path& p
 
 absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions& options) {
   const MemoryBytes source(bytes);
-  HALFWAVE_ASSIGN_OR_RETURN(SplitModel split, Split(source, options));
+  HALFWAVE_ASSIGN_OR_RETURN(SplitModel split, ReadSplitModel(source, options.max_model_bytes));
   OnnxModel model;
   HALFWAVE_ASSIGN_OR_RETURN(model.graph, ReadGraph(split, {&source, std::nullopt, options.max_model_bytes}));
   std::promise<std::string> hash;
-  hash.set_value(HashOf(source));
+  hash.set_value(Sha256Hex(source));
   model.sha256 = hash.get_future();
   return model;
 }
@@ -140,12 +87,12 @@ absl::StatusOr<OnnxModel> ParseOnnx(std::string_view bytes, const ReaderOptions&
 absl::StatusOr<OnnxModel> ReadOnnxFile(const std::filesystem::path& path, const ReaderOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(RegularFile opened, RegularFile::Open(path));
   const auto file = std::make_shared<const RegularFile>(std::move(opened));
-  absl::StatusOr<SplitModel> split = Split(*file, options);
+  absl::StatusOr<SplitModel> split = ReadSplitModel(*file, options.max_model_bytes);
   if (!split.ok()) return WithFile(split.status(), path);
   OnnxModel model;
   // Hashing takes as long as all the rest, so it gets a thread, where there is one to be had.
   model.sha256 = std::async([file] {
-    std::string hash = HashOf(*file);
+    std::string hash = Sha256Hex(*file);
     return file->HasChanged() ? std::string() : hash;
   });
   absl::StatusOr<Graph> graph = ReadGraph(*split, {file.get(), path.parent_path(), options.max_model_bytes});

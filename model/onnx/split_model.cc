@@ -1,11 +1,15 @@
 #include "model/onnx/split_model.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/wire_format_lite.h"
+#include "model/base/status_macros.h"
+#include "model/onnx/part_count.h"
 
 namespace halfwave {
 namespace {
@@ -15,6 +19,7 @@ using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CodedOutputStream;
 using google::protobuf::io::StringOutputStream;
 
+constexpr int kBlockBytes = 1 << 16;
 constexpr int kLarge = 1 << 12;  // bytes that are worth being read on their own
 
 uint32_t DelimitedTag(int field) { return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED); }
@@ -63,6 +68,33 @@ bool ReadInitializer(CodedInputStream& in, SplitModel::Initializer& initializer)
   return CopyWithout(in, tag, rest, take) && initializer.proto.ParseFromString(rest);
 }
 
+absl::Status CheckSize(int64_t bytes, int64_t max_bytes) {
+  if (bytes > max_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("the model has ", bytes, " bytes, more than the limit of ",
+                                                     max_bytes, " (option --max-model-bytes)"));
+  }
+  if (bytes > std::numeric_limits<int>::max()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the model has ", bytes, " bytes; a single file can have 2 GiB: export it with its weights as external data"));
+  }
+  return absl::OkStatus();
+}
+
+// Real networks have some thousands.
+absl::Status CheckParts(const ByteSource& source) {
+  constexpr int64_t kMaxParts = 2'000'000;
+  SourceStream stream(source);
+  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
+  if (HasFewParts(bytes, *onnx::ModelProto::descriptor(), kMaxParts)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the model consists of more than ", kMaxParts, " nodes, attributes, names and the like"));
+}
+
+absl::Status NotAModel(int64_t bytes) {
+  return absl::DataLossError(
+      absl::StrCat("not an ONNX model, or cut short (", bytes, " bytes); export or copy it again"));
+}
+
 }  // namespace
 
 std::optional<SplitModel> ReadSplitModel(google::protobuf::io::ZeroCopyInputStream& bytes) {
@@ -85,6 +117,16 @@ std::optional<SplitModel> ReadSplitModel(google::protobuf::io::ZeroCopyInputStre
     return std::nullopt;
   }
   return model;
+}
+
+absl::StatusOr<SplitModel> ReadSplitModel(const ByteSource& source, int64_t max_bytes) {
+  HALFWAVE_RETURN_IF_ERROR(CheckSize(source.size(), max_bytes));
+  HALFWAVE_RETURN_IF_ERROR(CheckParts(source));
+  SourceStream stream(source);
+  google::protobuf::io::CopyingInputStreamAdaptor bytes(&stream, kBlockBytes);
+  std::optional<SplitModel> model = ReadSplitModel(bytes);
+  if (!model) return NotAModel(source.size());
+  return *std::move(model);
 }
 
 }  // namespace halfwave

@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "google/protobuf/io/zero_copy_stream.h"
+#include "model/onnx/byte_source.h"
 #include "onnx/onnx_pb.h"
 
 namespace halfwave {
@@ -28,5 +30,9 @@ struct SplitModel {
 
 // Reads a ModelProto of at most 2 GiB to the end. Nothing if the bytes are not one, or have no graph.
 std::optional<SplitModel> ReadSplitModel(google::protobuf::io::ZeroCopyInputStream& bytes);
+
+// Reads untrusted bytes. RESOURCE_EXHAUSTED if they are more than `max_bytes` or 2 GiB, or consist of more parts than
+// any real network, found before memory is taken for them; DATA_LOSS if they are no model.
+absl::StatusOr<SplitModel> ReadSplitModel(const ByteSource& source, int64_t max_bytes);
 
 }  // namespace halfwave

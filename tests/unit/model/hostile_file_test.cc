@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 
+#include "model/onnx/outline.h"
 #include "model/onnx/reader.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/run_model.h"
@@ -117,6 +119,14 @@ TEST(HostileFile, MillionsOfPartsOfTwoBytes) {
   ExpectRefusedQuickly(Field(7, Field(5, repeat(Field(6, "")))));                      // texts of a tensor
   ExpectRefusedQuickly(Field(7, Field(1, Field(5, Field(6, repeat(Field(1, "")))))));  // nodes of a subgraph
   ExpectRefusedQuickly(repeat(Field(9, "")));                                          // what the schema does not have
+}
+
+TEST(HostileFile, AnOutlineIsBoundedToo) {
+  std::string nodes;
+  for (int i = 0; i < 4000000; ++i) nodes += Field(1, "");
+  const std::string path = ::testing::TempDir() + "/many_nodes.onnx";
+  std::ofstream(path, std::ios::binary) << Field(7, nodes);
+  EXPECT_EQ(ReadOnnxOutline(path).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(HostileFile, ManyOutputsThatAreSequencesOfMaps) {

@@ -624,12 +624,12 @@ TEST_F(OnnxFile, AHugeFileIsRefusedBeforeItIsRead) {
 }
 
 TEST_F(OnnxFile, TheHashIsThatOfTheFilesBytes) {
-  EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256Hex(MemoryBytes("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   const std::string bytes = Small().Bytes();
-  EXPECT_EQ(ReadOnnxFile(Write("net.onnx", bytes))->sha256.get(), Sha256Hex(bytes));
+  EXPECT_EQ(ReadOnnxFile(Write("net.onnx", bytes))->sha256.get(), Sha256Hex(MemoryBytes(bytes)));
   const std::string real = ReadZoo("fashion_cnn.onnx");
   const auto file = ReadOnnxFile(ProjectRoot() / "model" / "zoo" / "fashion_cnn.onnx");
-  EXPECT_EQ(file->sha256.get(), Sha256Hex(real)) << "over several blocks of the file";
+  EXPECT_EQ(file->sha256.get(), Sha256Hex(MemoryBytes(real))) << "over several blocks of the file";
 }
 
 }  // namespace
