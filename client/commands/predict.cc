@@ -9,10 +9,10 @@
 #include "absl/strings/str_join.h"
 #include "client/commands/choose_model.h"
 #include "client/commands/predict_output.h"
-#include "client/files.h"
 #include "client/picture.h"
 #include "client/status_macros.h"
-#include "client/table.h"
+#include "model/data/files.h"
+#include "model/data/table.h"
 #include "proto/tensor_values.h"
 
 namespace halfwave::client {
@@ -122,6 +122,8 @@ absl::StatusOr<Rows> ReadRows(const std::string& path, const ModelDescription& m
       return FromPicture(DecodePnm(bytes), model, overrides);
     case FileKind::kNpy:
       return FromTable(ParseNpy(bytes), model, overrides);
+    case FileKind::kIdx:
+      return FromTable(ParseIdx(bytes), model, overrides);
     case FileKind::kCsv:
       return FromTable(ParseCsv(bytes), model, overrides);
   }

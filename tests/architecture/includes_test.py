@@ -10,6 +10,7 @@ import sys
 # Each folder that holds code, and the folders of ours it may include. The generated version header counts as "server".
 MAY_USE = {
     "model/base": [],
+    "model/data": ["model/base"],
     "model/tensor": ["model/base"],
     "model/kernels/isa": [],
     "model/kernels": ["model/base", "model/tensor", "model/kernels/isa"],
@@ -20,7 +21,7 @@ MAY_USE = {
     "model/engine": ["model/base", "model/tensor", "model/kernels", "model/kernels/isa", "model/layers", "model/graph", "model/activity"],
     "model/zoo": [],
     "model/analysis": ["model/base", "model/graph", "model/engine", "model/onnx"],
-    "model/tools": ["model/base", "model/kernels", "model/analysis"],
+    "model/tools": ["model/base", "model/data", "model/kernels", "model/analysis"],
     "server/log": [],
     "server/batching": ["model/base"],
     "server/http": [],
@@ -30,7 +31,7 @@ MAY_USE = {
     "server/rpc": ["proto", "model/base", "model/graph", "server/repository", "server/metrics", "server/log", "server/version.h"],
     "server": ["model/base", "model/kernels", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
                "server/version.h"],
-    "client": ["proto"],
+    "client": ["proto", "model/data"],
 }
 
 # Libraries that only certain folders may see.

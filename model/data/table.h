@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace halfwave::client {
+namespace halfwave {
 
 struct Table {
   std::vector<int64_t> shape;        // as the file has it; of a CSV rows x columns, without the column `label`
@@ -23,4 +23,10 @@ absl::StatusOr<Table> ParseCsv(absl::string_view bytes);
 // NumPy's format, versions 1 to 3: little-endian, C order, bool, integers of 8 to 64 bits, float32 and float64.
 absl::StatusOr<Table> ParseNpy(absl::string_view bytes);
 
-}  // namespace halfwave::client
+// The IDX format that MNIST came in: big-endian integers of 8 to 32 bits, float32 and float64.
+absl::StatusOr<Table> ParseIdx(absl::string_view bytes);
+
+// A file of any of these formats. INVALID_ARGUMENT names the file and why not.
+absl::StatusOr<Table> ReadTable(const std::string& path);
+
+}  // namespace halfwave

@@ -6,10 +6,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/status_macros.h"
-#include "client/table.h"
+#include "model/base/status_macros.h"
+#include "model/data/table.h"
 
-namespace halfwave::client {
+namespace halfwave {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "values are copied as the file has them");
@@ -73,7 +73,7 @@ absl::StatusOr<int64_t> CountValues(const std::vector<int64_t>& shape, size_t va
 
 template <typename T>
 absl::Status Convert(const Header& header, Table& table) {
-  CLIENT_ASSIGN_OR_RETURN(const int64_t count, CountValues(table.shape, sizeof(T), header.data.size()));
+  HALFWAVE_ASSIGN_OR_RETURN(const int64_t count, CountValues(table.shape, sizeof(T), header.data.size()));
   table.values.resize(count);
   for (int64_t i = 0; i < count; ++i) {
     T value;
@@ -95,16 +95,16 @@ constexpr DataType kDataTypes[] = {{"<f4", Convert<float>},    {"<f8", Convert<d
 }  // namespace
 
 absl::StatusOr<Table> ParseNpy(absl::string_view bytes) {
-  CLIENT_ASSIGN_OR_RETURN(const Header header, ReadHeader(bytes));
+  HALFWAVE_ASSIGN_OR_RETURN(const Header header, ReadHeader(bytes));
   const absl::string_view type = ValueOf(header.text, "descr");
   Table table;
-  CLIENT_ASSIGN_OR_RETURN(table.shape, ReadShape(ValueOf(header.text, "shape")));
+  HALFWAVE_ASSIGN_OR_RETURN(table.shape, ReadShape(ValueOf(header.text, "shape")));
   if (!absl::StartsWith(ValueOf(header.text, "fortran_order"), "False") && table.shape.size() > 1) {
     return Bad("expected values in C order, found Fortran order; save numpy.ascontiguousarray(array)");
   }
   for (const DataType& known : kDataTypes) {
     if (!absl::StartsWith(type, absl::StrCat("'", known.name, "'"))) continue;
-    CLIENT_RETURN_IF_ERROR(known.convert(header, table));
+    HALFWAVE_RETURN_IF_ERROR(known.convert(header, table));
     return table;
   }
   constexpr size_t kShown = 20;
@@ -112,4 +112,4 @@ absl::StatusOr<Table> ParseNpy(absl::string_view bytes) {
                           type.substr(0, type.substr(0, kShown).find(',')), "; save array.astype('float32')"));
 }
 
-}  // namespace halfwave::client
+}  // namespace halfwave

@@ -1,4 +1,4 @@
-#include "client/files.h"
+#include "model/data/files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,15 +6,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/unit/client/png_bytes.h"
-
-namespace halfwave::client {
+namespace halfwave {
 namespace {
 
 using ::testing::HasSubstr;
 
 TEST(Files, AreRecognisedByWhatTheyHold) {
-  EXPECT_EQ(RecogniseFile(PngBytes(1, 1, 1, {0})).value(), FileKind::kPng);
+  EXPECT_EQ(RecogniseFile("\x89PNG\r\n").value(), FileKind::kPng);
   EXPECT_EQ(RecogniseFile("P5 1 1 255\nx").value(), FileKind::kPnm);
   EXPECT_EQ(RecogniseFile("P2\n1 1 255 7").value(), FileKind::kPnm);
   EXPECT_EQ(RecogniseFile("\x93NUMPY\x01").value(), FileKind::kNpy);
@@ -44,4 +42,4 @@ TEST(Files, WithoutAnEndAreCutOffAtTheLimit) {
 }
 
 }  // namespace
-}  // namespace halfwave::client
+}  // namespace halfwave

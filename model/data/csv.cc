@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "client/status_macros.h"
-#include "client/table.h"
+#include "model/base/status_macros.h"
+#include "model/data/table.h"
 
-namespace halfwave::client {
+namespace halfwave {
 namespace {
 
 using Fields = std::vector<absl::string_view>;
@@ -96,7 +96,7 @@ absl::StatusOr<Table> ParseCsv(absl::string_view bytes) {
     if (fields.size() != columns) {
       return BadLine(line, absl::StrCat(columns, " columns as in the first line"), absl::StrCat(fields.size()));
     }
-    CLIENT_RETURN_IF_ERROR(AddRow(fields, line, label_column, table));
+    HALFWAVE_RETURN_IF_ERROR(AddRow(fields, line, label_column, table));
     ++rows;
   }
   if (rows == 0) return absl::InvalidArgumentError("expected rows of numbers, found none");
@@ -104,4 +104,4 @@ absl::StatusOr<Table> ParseCsv(absl::string_view bytes) {
   return table;
 }
 
-}  // namespace halfwave::client
+}  // namespace halfwave

@@ -1,15 +1,18 @@
-#include "client/table.h"
+#include "model/data/table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 
-namespace halfwave::client {
+namespace halfwave {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -96,5 +99,46 @@ TEST(Npy, HostileFilesAreErrors) {
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(ParseNpy(whole.substr(0, size)).ok()) << size;
 }
 
+std::string Idx(char type, const std::vector<uint8_t>& shape, const std::string& data) {
+  std::string bytes = {0, 0, type, static_cast<char>(shape.size())};
+  for (const uint8_t size : shape) bytes += std::string{0, 0, 0, static_cast<char>(size)};
+  return bytes + data;
+}
+
+TEST(Idx, HoldsBigEndianNumbersOfSeveralTypes) {
+  const Table pixels = ParseIdx(Idx(8, {2, 1, 2}, "\x01\x02\xFF\x04")).value();
+  EXPECT_THAT(pixels.shape, ElementsAre(2, 1, 2));
+  EXPECT_THAT(pixels.values, ElementsAre(1, 2, 255, 4));
+  EXPECT_THAT(ParseIdx(Idx(11, {1}, "\xFF\xFE"))->values, ElementsAre(-2));
+  EXPECT_THAT(ParseIdx(Idx(13, {1}, std::string("\x3F\xC0\0\0", 4)))->values, ElementsAre(1.5f));
+}
+
+TEST(Idx, HostileFilesAreErrors) {
+  EXPECT_THAT(Message(ParseIdx(Idx(8, {255, 255, 255, 255}, "x"))), HasSubstr("cut off"));
+  EXPECT_THAT(Message(ParseIdx(Idx(10, {1}, "x"))), HasSubstr("found 10"));
+  EXPECT_FALSE(ParseIdx(Idx(8, {0}, "x")).ok());
+  const std::string whole = Idx(12, {1, 2}, "12345678");
+  for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(ParseIdx(whole.substr(0, size)).ok()) << size;
+}
+
+TEST(ReadTable, UnpacksWhatGzipMadeAndSaysWhatIsDamaged) {
+  const std::string path = ::testing::TempDir() + "/halfwave_packed_table.csv.gz";
+  const auto write = [&](const std::string& text, size_t bytes_less) {
+    gzFile file = gzopen(path.c_str(), "wb");
+    gzwrite(file, text.data(), text.size());
+    gzclose(file);
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - bytes_less);
+  };
+  write("1,2\n3,4\n", 0);
+  const Table table = ReadTable(path).value();
+  EXPECT_THAT(table.shape, ElementsAre(2, 2));
+  EXPECT_THAT(table.values, ElementsAre(1, 2, 3, 4));
+  write("1,2\n3,4\n", 1);
+  EXPECT_THAT(Message(ReadTable(path)), AllOf(HasSubstr(path), HasSubstr("damaged or cut off")));
+  write(std::string(size_t{300} << 20, '1'), 0);
+  EXPECT_THAT(Message(ReadTable(path)), HasSubstr("256 MiB")) << "a small file that becomes a large one";
+  std::filesystem::remove(path);
+}
+
 }  // namespace
-}  // namespace halfwave::client
+}  // namespace halfwave
