@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace halfwave {
+
+WatchedReference::WatchedReference(Reference reference, uint64_t window, uint64_t before)
+    : counts(std::move(reference)), watched(WatchedUnits(counts, window)), samples_before(before) {}
 
 ActivityMonitor::ActivityMonitor(const std::vector<ActivationLayer>& layers, uint64_t window)
     : window_(window), sub_window_((window + kSubWindows - 1) / kSubWindows), ring_samples_(kSubWindows + 1, 0) {
@@ -15,8 +19,26 @@ ActivityMonitor::ActivityMonitor(const std::vector<ActivationLayer>& layers, uin
     layer.ring_zeros.assign(kSubWindows + 1, 0);
     layer.ring_saturated.assign(kSubWindows + 1, 0);
     layer.last_active.assign(info.units, 0);
+    layer.lifetime_active.assign(info.units, 0);
     layers_.push_back(std::move(layer));
   }
+}
+
+void ActivityMonitor::SetReference(Reference reference) {
+  const MutexLock lock(mutex_);
+  reference_ = std::make_shared<const WatchedReference>(std::move(reference), window_, samples_);
+}
+
+void ActivityMonitor::TakeReferenceFromFirst(uint64_t samples) {
+  const MutexLock lock(mutex_);
+  reference_from_first_ = samples;
+}
+
+Reference ActivityMonitor::CountsSinceStart() const {
+  Reference counts;
+  counts.samples = samples_;
+  for (const Layer& layer : layers_) counts.active.push_back(layer.lifetime_active);
+  return counts;
 }
 
 void ActivityMonitor::Record(const BatchActivity& batch) {
@@ -33,14 +55,19 @@ void ActivityMonitor::Record(const BatchActivity& batch) {
     std::vector<uint32_t>& active = layer.ring_active[current_];
     for (size_t unit = 0; unit < active.size(); ++unit) {
       active[unit] += counts.active[unit];
-      layer.total_active += counts.active[unit];
-      if (counts.active[unit] > 0) layer.last_active[unit] = samples_;
+      layer.lifetime_active[unit] += counts.active[unit];
+      if (counts.active[unit] == 0) continue;
+      if (samples_ - batch.samples - layer.last_active[unit] >= window_) ++layer.woke_up;
+      layer.last_active[unit] = samples_;
     }
     layer.ring_zeros[current_] += counts.zeros;
     layer.ring_saturated[current_] += counts.saturated;
     layer.total_zeros += counts.zeros;
   }
   DropWhatIsTooOld();
+  if (reference_ == nullptr && reference_from_first_ > 0 && samples_ >= reference_from_first_) {
+    reference_ = std::make_shared<const WatchedReference>(CountsSinceStart(), window_, samples_);
+  }
 }
 
 void ActivityMonitor::DropWhatIsTooOld() {
@@ -64,6 +91,7 @@ ActivitySnapshot ActivityMonitor::Snapshot() const {
   snapshot.window_full = snapshot.window_samples >= window_;
   snapshot.samples = samples_;
   snapshot.samples_not_counted = samples_not_counted_;
+  snapshot.reference = reference_;
   for (const Layer& layer : layers_) {
     LayerSnapshot& out = snapshot.layers.emplace_back();
     out.layer = layer.info;
@@ -74,17 +102,41 @@ ActivitySnapshot ActivityMonitor::Snapshot() const {
     for (const uint64_t last : layer.last_active) out.samples_since_active.push_back(samples_ - last);
     out.window_zeros = std::accumulate(layer.ring_zeros.begin(), layer.ring_zeros.end(), uint64_t{0});
     out.window_saturated = std::accumulate(layer.ring_saturated.begin(), layer.ring_saturated.end(), uint64_t{0});
-    out.total_active = layer.total_active;
+    out.lifetime_active = layer.lifetime_active;
+    out.total_active = std::accumulate(layer.lifetime_active.begin(), layer.lifetime_active.end(), uint64_t{0});
     out.total_zeros = layer.total_zeros;
+    out.woke_up = layer.woke_up;
   }
   return snapshot;
 }
 
+bool WentSilent(const ActivitySnapshot& snapshot, size_t layer, size_t unit) {
+  if (snapshot.reference == nullptr || snapshot.reference->watched[layer][unit] == 0) return false;
+  const uint64_t compared = snapshot.samples - snapshot.reference->samples_before;
+  return std::min(compared, snapshot.layers[layer].samples_since_active[unit]) >= snapshot.window_size;
+}
+
+namespace {
+
+void CompareWithReference(const ActivitySnapshot& snapshot, size_t layer, LayerHealth& out) {
+  const WatchedReference& reference = *snapshot.reference;
+  const std::vector<uint8_t>& watched = reference.watched[layer];
+  out.not_watched_units = static_cast<uint64_t>(std::count(watched.begin(), watched.end(), 0));
+  for (size_t unit = 0; unit < watched.size(); ++unit) out.went_silent_units += WentSilent(snapshot, layer, unit);
+  out.drift = ActivityDrift(snapshot.layers[layer].window_active, snapshot.window_samples,
+                            reference.counts.active[layer], reference.counts.samples);
+}
+
+}  // namespace
+
 std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot) {
   std::vector<LayerHealth> health;
-  for (const LayerSnapshot& layer : snapshot.layers) {
+  for (size_t i = 0; i < snapshot.layers.size(); ++i) {
+    const LayerSnapshot& layer = snapshot.layers[i];
     LayerHealth& out = health.emplace_back();
     out.layer = layer.layer;
+    out.woke_up = layer.woke_up;
+    if (snapshot.reference != nullptr) CompareWithReference(snapshot, i, out);
     uint64_t active = 0;
     for (const uint64_t count : layer.window_active) {
       active += count;

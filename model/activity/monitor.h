@@ -6,13 +6,24 @@
 //   for (const LayerHealth& layer : Summarize(monitor.Snapshot())) ...
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "model/activity/activity.h"
+#include "model/activity/reference.h"
 #include "model/base/mutex.h"
 
 namespace halfwave {
+
+// A reference, and what it allows to be said of each unit.
+struct WatchedReference {
+  WatchedReference(Reference counts, uint64_t window, uint64_t samples_before);
+
+  Reference counts;
+  std::vector<std::vector<uint8_t>> watched;  // see WatchedUnits
+  uint64_t samples_before = 0;                // that had been counted before units were compared with it
+};
 
 // One layer at one moment. Per-unit vectors have one entry per unit.
 struct LayerSnapshot {
@@ -21,8 +32,10 @@ struct LayerSnapshot {
   std::vector<uint64_t> samples_since_active;  // counted samples since then; all of them if it never was
   uint64_t window_zeros = 0;
   uint64_t window_saturated = 0;
-  uint64_t total_active = 0;  // over the lifetime, summed over units: only ever grows
+  std::vector<uint64_t> lifetime_active;  // samples since the start on which the unit was active
+  uint64_t total_active = 0;              // their sum: only ever grows
   uint64_t total_zeros = 0;
+  uint64_t woke_up = 0;  // how often a unit was active after no activity on a full window or more
 };
 
 struct ActivitySnapshot {
@@ -32,6 +45,7 @@ struct ActivitySnapshot {
   uint64_t samples = 0;  // counted since the start
   uint64_t samples_not_counted = 0;
   std::vector<LayerSnapshot> layers;
+  std::shared_ptr<const WatchedReference> reference;  // null if there is none (yet)
 };
 
 // Thread-safe. The window is a ring of sub-windows of W / 10 samples; a batch belongs to one of them, and the oldest is
@@ -40,6 +54,11 @@ class ActivityMonitor {
  public:
   // window: W, at least 1.
   ActivityMonitor(const std::vector<ActivationLayer>& layers, uint64_t window);
+
+  // Compares the units with `reference` from now on. Its counts must be of as many layers and units. Once, at most.
+  void SetReference(Reference reference);
+  // The same with the first `samples` samples that are counted, or up to a batch more.
+  void TakeReferenceFromFirst(uint64_t samples);
 
   // Adds one batch. Holds a lock for as long as it takes to add up one number per unit.
   void Record(const BatchActivity& batch);
@@ -55,11 +74,13 @@ class ActivityMonitor {
     std::vector<uint64_t> ring_zeros;
     std::vector<uint64_t> ring_saturated;
     std::vector<uint64_t> last_active;  // the global number of the last counted sample on which it was; 0: never
-    uint64_t total_active = 0;
+    std::vector<uint64_t> lifetime_active;
     uint64_t total_zeros = 0;
+    uint64_t woke_up = 0;
   };
 
   void DropWhatIsTooOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Reference CountsSinceStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t window_;
   const uint64_t sub_window_;  // samples after which the ring moves on
@@ -72,6 +93,8 @@ class ActivityMonitor {
   uint64_t window_samples_ ABSL_GUARDED_BY(mutex_) = 0;  // the sum of ring_samples_
   uint64_t samples_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t samples_not_counted_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t reference_from_first_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none is to be taken
+  std::shared_ptr<const WatchedReference> reference_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A layer's state in the words of README.md.
@@ -82,7 +105,15 @@ struct LayerHealth {
   double sparsity = 0;           // exact zeros among the outputs of the window
   double activity = 0;           // active among the unit-sample pairs of the window
   double saturated = 0;          // outputs close to a limit among those of the window
+  uint64_t woke_up = 0;          // see LayerSnapshot
+  // Against the reference, if there is one.
+  uint64_t went_silent_units = 0;
+  uint64_t not_watched_units = 0;
+  Drift drift;  // of the window
 };
+
+// Whether a watched unit was silent for at least a window since it is compared with the reference.
+bool WentSilent(const ActivitySnapshot& snapshot, size_t layer, size_t unit);
 
 // One entry per layer. All shares are 0 while the window is empty.
 std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot);

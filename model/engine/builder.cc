@@ -132,6 +132,7 @@ bool Builder::FuseActivation(const kernels::Activation& activation, const Value&
   // Whoever read the value before, be it as another shape or to count it, has a step behind the one that computes it.
   if (plan_.steps.empty() || plan_.steps.back().output != input.buffer || pending_reads_[input.buffer] != 0)
     return false;
+  if (family && !options_.fuse_activations) return false;
   const bool counted = family && IsCounted(*node_);
   const RowLayout layout = UnitLayout(input);
   if (plan_.steps.back().activation || !plan_.steps.back().layer->Fuse(activation, counted ? &layout : nullptr)) {

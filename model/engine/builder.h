@@ -13,6 +13,13 @@
 
 namespace halfwave {
 
+struct LoweringOptions {
+  // How dense layers keep their weights.
+  WeightFormat weights = WeightFormat::kFloat;
+  // Let a layer compute the activation behind it, so that what enters the activation is never in memory.
+  bool fuse_activations = true;
+};
+
 // Where a value of the graph lies, and what one row of it is: no dimension of the shape is open.
 struct Value {
   size_t buffer = 0;
@@ -35,15 +42,15 @@ using OperatorTable = std::map<std::string_view, Operator>;
 // Builds the plan node by node. Values are read through Take*, which also keeps the books on who still needs a buffer.
 class Builder {
  public:
-  Builder(const Graph& graph, const TypeMap& types, WeightFormat weight_format)
-      : graph_(graph), types_(types), weight_format_(weight_format) {}
+  Builder(const Graph& graph, const TypeMap& types, const LoweringOptions& options)
+      : graph_(graph), types_(types), options_(options) {}
 
   // Lowers every node with the operator of that name, which the table must have.
   absl::StatusOr<Plan> Build(const OperatorTable& table);
 
   // --- for the operators -------------------------------------------------------------------------------------------
   // Of dense layers.
-  WeightFormat weight_format() const { return weight_format_; }
+  WeightFormat weight_format() const { return options_.weights; }
   NodeContext context() const { return {graph_, *node_, types_}; }
   const Node& node() const { return *node_; }
   // Whether anything reads output `index`.
@@ -104,7 +111,7 @@ class Builder {
 
   const Graph& graph_;
   const TypeMap& types_;
-  const WeightFormat weight_format_;
+  const LoweringOptions options_;
   const Node* node_ = nullptr;
   int64_t in_file_ = 0;   // elements of all constants
   int64_t prepared_ = 0;  // elements of what layers keep for themselves, so far

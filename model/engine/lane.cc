@@ -89,6 +89,9 @@ void Lane::RunStep(const Step& step, const Part& part) {
     call.counts = &unit_counts;
     return step.layer->Run(call);
   }
+  if (before_activation_) {
+    before_activation_({step.activation->index, part.first_of_batch + part.first, rows, layout, step_inputs_[0]});
+  }
   kernels::CountActive(rows, layout.images, layout.channels, layout.positions, layout.channels_last, part.skip,
                        step_inputs_[0], seen_units_.data(), counts.active.data());
   if (step.activation->only_observed) {

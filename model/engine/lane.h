@@ -8,8 +8,17 @@
 
 #include "model/engine/model.h"
 #include "model/tensor/aligned_buffer.h"
+#include "model/tensor/layout.h"
 
 namespace halfwave {
+
+// What enters an activation, for some rows of a batch.
+struct PreActivations {
+  size_t layer;         // into Model::activations()
+  int64_t first, rows;  // of the batch
+  const RowLayout& layout;
+  const float* values;  // [rows, layout.elements()]
+};
 
 // Passes rows from step to step in memory of its own, and counts what their units do. Used by one thread at a time. All
 // memory is taken by the constructor; pages of rows that never come are never touched.
@@ -30,6 +39,9 @@ class Lane {
   // See Session.
   void set_counting(bool counting) { counting_ = counting; }
   void set_after_step(std::function<void(size_t step)> after_step) { after_step_ = std::move(after_step); }
+  void set_before_activation(std::function<void(const PreActivations&)> before_activation) {
+    before_activation_ = std::move(before_activation);
+  }
   int64_t bytes() const { return static_cast<int64_t>((memory_.size() + scratch_.size()) * sizeof(float)); }
 
   // What the units did in the last Run that counted.
@@ -59,6 +71,7 @@ class Lane {
   BatchActivity activity_;
   bool counting_ = true;
   std::function<void(size_t step)> after_step_;
+  std::function<void(const PreActivations&)> before_activation_;
 };
 
 }  // namespace halfwave

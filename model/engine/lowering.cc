@@ -154,8 +154,8 @@ const OperatorTable& Table() {
 
 }  // namespace
 
-absl::StatusOr<Plan> Lower(const Graph& graph, const TypeMap& types, WeightFormat weight_format) {
-  return Builder(graph, types, weight_format).Build(Table());
+absl::StatusOr<Plan> Lower(const Graph& graph, const TypeMap& types, const LoweringOptions& options) {
+  return Builder(graph, types, options).Build(Table());
 }
 
 std::vector<std::string_view> LoweredOperators() {

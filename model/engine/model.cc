@@ -147,7 +147,7 @@ absl::Status Model::Prepare(Graph graph, const ModelOptions& options) {
   HALFWAVE_ASSIGN_OR_RETURN(TypeMap types, InferShapes(graph, options.max_steps_per_row));
   HALFWAVE_RETURN_IF_ERROR(FindHead(graph, types, options));
   HALFWAVE_ASSIGN_OR_RETURN(types, InferShapes(graph, options.max_steps_per_row));
-  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types, options.weights));
+  HALFWAVE_ASSIGN_OR_RETURN(plan_, Lower(graph, types, {options.weights, !options.keep_pre_activations}));
   DescribeInterface(graph, types);
   layers_ = SummarizeLayers(graph, types);
   rewrites_ = std::move(graph.rewrites);

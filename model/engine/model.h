@@ -32,6 +32,8 @@ struct ModelOptions {
   // How dense layers keep their weights; in half precision for every batch, and only if the outputs stay what they are
   // in single precision, up to kMaxShareMoved (proof.h). Convolutions keep theirs as floats.
   WeightFormat weights = WeightFormat::kFloat;
+  // Compute every activation as a step of its own, so that a session can show what enters it. The same bits, slower.
+  bool keep_pre_activations = false;
 };
 
 // Immutable and thread-safe; shared by the sessions that run it.

@@ -105,4 +105,8 @@ void Session::set_after_step(std::function<void(size_t step)> after_step) {
   lanes_[0]->set_after_step(std::move(after_step));
 }
 
+void Session::set_before_activation(std::function<void(const PreActivations&)> before_activation) {
+  lanes_[0]->set_before_activation(std::move(before_activation));
+}
+
 }  // namespace halfwave

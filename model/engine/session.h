@@ -51,6 +51,9 @@ class Session {
   // its rows.
   void set_counting(bool counting);
   void set_after_step(std::function<void(size_t step)> after_step);
+  // For those who look inside, in a session of one thread whose model keeps its pre-activations: called for every
+  // counted activation of a Run, in order, perhaps for some of its rows at a time.
+  void set_before_activation(std::function<void(const PreActivations&)> before_activation);
 
  private:
   int SharesOf(int64_t rows) const;

@@ -7,11 +7,13 @@
 #include "model/kernels/isa.h"
 #include "model/tools/bench.h"
 #include "model/tools/inspect.h"
+#include "model/tools/profile.h"
 
 namespace {
 
 using halfwave::tools::BenchCommand;
 using halfwave::tools::InspectCommand;
+using halfwave::tools::ProfileCommand;
 
 void AddModelOptions(CLI::App& command, halfwave::ReaderOptions& reader, halfwave::ModelOptions& model) {
   command.add_flag("--add-softmax", model.add_softmax, "As of the server: probabilities of logits");
@@ -45,6 +47,20 @@ CLI::App* AddBench(CLI::App& app, BenchCommand& command) {
   return bench;
 }
 
+CLI::App* AddProfile(CLI::App& app, ProfileCommand& command) {
+  CLI::App* profile =
+      app.add_subcommand("profile", "What a model's units do on reference data, for the server to watch");
+  profile->add_option("FILE", command.file, "The ONNX file")->required();
+  profile->add_option("--data", command.data, "The rows: CSV, .npy or IDX, also packed by gzip")->required();
+  profile->add_option("-o,--output", command.output, "Where to write it; by default beside the model, as NAME.profile");
+  profile->add_option("--scale", command.scale, "Multiplies every number of the rows")->capture_default_str();
+  profile->add_option("--window", command.window, "The server's --activity-window, to say which units it can watch")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  AddModelOptions(*profile, command.reader, command.model);
+  return profile;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,8 +73,11 @@ int main(int argc, char** argv) {
   InspectCommand inspect;
   BenchCommand bench;
   bench.progress = isatty(STDERR_FILENO) != 0;
+  ProfileCommand profile;
+  profile.progress = bench.progress;
   AddInspect(app, inspect);
   const CLI::App* is_bench = AddBench(app, bench);
+  const CLI::App* is_profile = AddProfile(app, profile);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -69,5 +88,6 @@ int main(int argc, char** argv) {
     return halfwave::tools::kUsage;
   }
   const halfwave::tools::Streams streams = {std::cout, std::cerr};
+  if (is_profile->parsed()) return RunProfile(profile, streams);
   return is_bench->parsed() ? RunBench(bench, streams) : RunInspect(inspect, streams);
 }

@@ -20,7 +20,7 @@ MAY_USE = {
     "model/activity": ["model/base"],
     "model/engine": ["model/base", "model/tensor", "model/kernels", "model/kernels/isa", "model/layers", "model/graph", "model/activity"],
     "model/zoo": [],
-    "model/analysis": ["model/base", "model/graph", "model/engine", "model/onnx"],
+    "model/analysis": ["model/base", "model/data", "model/graph", "model/activity", "model/engine", "model/onnx"],
     "model/tools": ["model/base", "model/data", "model/kernels", "model/analysis"],
     "server/log": [],
     "server/batching": ["model/base"],

@@ -1,0 +1,58 @@
+// What a network's units do on reference data: what a server compares live traffic with.
+//
+//   HALFWAVE_ASSIGN_OR_RETURN(const Profile profile, RecordProfile(model, sha256, rows));
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/activity/reference.h"
+#include "model/analysis/rows.h"
+#include "model/engine/model.h"
+
+namespace halfwave {
+
+// Of the rows that were drawn, the share below each quantile that is kept.
+inline constexpr std::array<double, 7> kQuantileLevels = {0, 0.05, 0.25, 0.5, 0.75, 0.95, 1};
+
+// One activation layer; a number for each unit. Values are pre-activations: of a feature map, `least`, `most` and
+// `mean` speak of all its positions, the quantiles of each row's largest, which decides whether the map is active.
+struct LayerProfile {
+  ActivationLayer layer;
+  std::vector<uint64_t> active;  // rows
+  std::vector<float> least, most;
+  std::vector<double> mean;
+  std::vector<std::array<float, kQuantileLevels.size()>> quantiles;  // over kQuantileRows rows, evenly spaced
+};
+
+struct Profile {
+  static constexpr int64_t kQuantileRows = 512;  // or all, if there are fewer
+  static constexpr size_t kConfidenceBins = 20;
+
+  std::string sha256;  // of the model's file
+  int64_t rows = 0;
+  std::vector<LayerProfile> layers;            // in the order of the model's activations
+  std::vector<float> input_least, input_most;  // of each element of a row
+  std::vector<uint64_t> predicted;             // rows, by class with the highest score
+  std::vector<uint64_t> confidence;            // rows, by the highest probability, in bins of equal width; empty
+                                               // unless the head is a softmax
+  Reference reference() const;
+};
+
+// Runs the rows, at least one, through a model that keeps its pre-activations (see ModelOptions). `progress`, if there
+// is one, is told now and then how much is done, 0 to 1.
+Profile RecordProfile(const std::shared_ptr<const Model>& model, std::string sha256, const Rows& rows,
+                      const std::function<void(double done)>& progress = nullptr);
+
+// The profile as a JSON document, and back. Every byte of one is untrusted: INVALID_ARGUMENT says what is wrong.
+std::string ProfileToJson(const Profile& profile);
+absl::StatusOr<Profile> ProfileFromJson(const std::string& text);
+
+// FAILED_PRECONDITION, naming both, if it was recorded of another file, or its layers are not the model's.
+absl::Status CheckProfileFits(const Profile& profile, const Model& model, const std::string& sha256);
+
+}  // namespace halfwave
