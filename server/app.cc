@@ -45,6 +45,7 @@ RepositoryOptions ToRepositoryOptions(const Options& options) {
   repository.model.weights = options.weights == "fp16" ? WeightFormat::kHalf : WeightFormat::kFloat;
   repository.model.max_steps_per_row = options.max_macs_per_row;
   repository.version.activity_window = static_cast<uint64_t>(options.activity_window);
+  repository.version.profile_from_first = static_cast<uint64_t>(options.profile_from_first);
   repository.version.intra_op_threads = static_cast<int>(threads.intra_op);
   SchedulerOptions& scheduler = repository.version.scheduler;
   scheduler.slots = static_cast<size_t>(threads.workers);

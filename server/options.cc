@@ -57,6 +57,7 @@ absl::Status Options::Validate() const {
   HALFWAVE_RETURN_IF_ERROR(CheckRange("workers", workers, 0, 1024));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("intra-op-threads", intra_op_threads, 1, 1024));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 40));
+  HALFWAVE_RETURN_IF_ERROR(CheckRange("profile-from-first", profile_from_first, 0, int64_t{1} << 40));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-model-bytes", max_model_bytes, 1024, int64_t{1} << 40));
   if (!(max_macs_per_row >= 1 && max_macs_per_row <= 1e15)) {
     return absl::InvalidArgumentError(absl::StrCat("--max-macs-per-row is ", max_macs_per_row, ", expected 1 to 1e15"));
@@ -120,6 +121,8 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
          "Threads that share one forward pass: 1 answers the most requests, more answer a large one sooner");
   option("activity-window", options.activity_window,
          "Samples over which units are watched; fewer say nothing about dead units yet");
+  option("profile-from-first", options.profile_from_first,
+         "The first samples to compare later ones with, for a model without a profile; 0: compare with nothing");
   option("max-model-bytes", options.max_model_bytes,
          "The largest model taken, its file and its weights in memory; a larger one is refused");
   option("max-macs-per-row", options.max_macs_per_row,

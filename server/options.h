@@ -24,6 +24,7 @@ struct Options {
   int64_t workers = 0;                         // forward passes at once; 0: as many as processors allow
   int64_t intra_op_threads = 1;                // threads that work on one forward pass
   int64_t activity_window = 10'000;            // samples over which units are watched
+  int64_t profile_from_first = 0;              // rows that become the reference of a model without a profile
   int64_t max_model_bytes = int64_t{2} << 30;  // a model's file, and its weights in memory
   double max_macs_per_row = 2e10;              // multiply-adds, and other steps, that a row may take
   int64_t drain_seconds = 30;                  // the longest the server finishes work after SIGTERM

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
 #include "model/engine/session.h"
 
 namespace halfwave {
@@ -109,19 +110,10 @@ bool GivesProbabilities(const Model& model) {
                                                  : absl::EndsWith(model.head(), "softmax (added)");
 }
 
-}  // namespace
-
-Reference Profile::reference() const {
-  Reference reference;
-  reference.samples = static_cast<uint64_t>(rows);
-  for (const LayerProfile& layer : layers) reference.active.push_back(layer.active);
-  return reference;
-}
-
-Profile RecordProfile(const std::shared_ptr<const Model>& model, std::string sha256, const Rows& rows,
-                      const std::function<void(double done)>& progress) {
+// `model` keeps its pre-activations.
+Profile Run(const std::shared_ptr<const Model>& model, const Rows& rows,
+            const std::function<void(double done)>& progress) {
   Profile profile;
-  profile.sha256 = std::move(sha256);
   profile.rows = rows.count;
   const int64_t elements = RowElements(model->inputs()[0].shape);
   const size_t scores = model->scores_output();
@@ -149,6 +141,29 @@ Profile RecordProfile(const std::shared_ptr<const Model>& model, std::string sha
     if (progress) progress(static_cast<double>(first + count) / static_cast<double>(rows.count));
   }
   for (LayerRecorder& recorder : recorders) profile.layers.push_back(std::move(recorder).Finish());
+  return profile;
+}
+
+}  // namespace
+
+Reference Profile::reference() const {
+  Reference reference;
+  reference.samples = static_cast<uint64_t>(rows);
+  for (const LayerProfile& layer : layers) reference.active.push_back(layer.active);
+  return reference;
+}
+
+absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const std::string& data,
+                                      const ProfileOptions& options) {
+  HALFWAVE_ASSIGN_OR_RETURN(OnnxModel onnx, ReadOnnxFile(file, options.reader));
+  ModelOptions model_options = options.model;
+  model_options.keep_pre_activations = true;
+  HALFWAVE_ASSIGN_OR_RETURN(const auto model, Model::Create(std::move(onnx.graph), model_options));
+  HALFWAVE_ASSIGN_OR_RETURN(Table table, ReadTable(data));
+  const absl::StatusOr<Rows> rows = RowsFor(*model, std::move(table), options.scale);
+  if (!rows.ok()) return absl::Status(rows.status().code(), absl::StrCat(data, ": ", rows.status().message()));
+  Profile profile = Run(model, *rows, options.progress);
+  profile.sha256 = onnx.sha256.get();
   return profile;
 }
 

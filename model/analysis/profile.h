@@ -1,9 +1,10 @@
 // What a network's units do on reference data: what a server compares live traffic with.
 //
-//   HALFWAVE_ASSIGN_OR_RETURN(const Profile profile, RecordProfile(model, sha256, rows));
+//   HALFWAVE_ASSIGN_OR_RETURN(const Profile profile, RecordProfile("digits.onnx", "digits.csv", {}));
 #pragma once
 
 #include <array>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "model/activity/reference.h"
 #include "model/analysis/rows.h"
 #include "model/engine/model.h"
+#include "model/onnx/reader.h"
 
 namespace halfwave {
 
@@ -43,10 +45,18 @@ struct Profile {
   Reference reference() const;
 };
 
-// Runs the rows, at least one, through a model that keeps its pre-activations (see ModelOptions). `progress`, if there
-// is one, is told now and then how much is done, 0 to 1.
-Profile RecordProfile(const std::shared_ptr<const Model>& model, std::string sha256, const Rows& rows,
-                      const std::function<void(double done)>& progress = nullptr);
+struct ProfileOptions {
+  float scale = 1;  // every number of the data is multiplied by it
+  // If there is one: told now and then how much of the work is done, 0 to 1.
+  std::function<void(double done)> progress = nullptr;
+  ReaderOptions reader = {};
+  ModelOptions model = {};
+};
+
+// Runs the rows of `data` through the model of `file`. The errors of ReadOnnxFile, Model::Create, ReadTable and
+// RowsFor.
+absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const std::string& data,
+                                      const ProfileOptions& options);
 
 // The profile as a JSON document, and back. Every byte of one is untrusted: INVALID_ARGUMENT says what is wrong.
 std::string ProfileToJson(const Profile& profile);

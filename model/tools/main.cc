@@ -53,11 +53,11 @@ CLI::App* AddProfile(CLI::App& app, ProfileCommand& command) {
   profile->add_option("FILE", command.file, "The ONNX file")->required();
   profile->add_option("--data", command.data, "The rows: CSV, .npy or IDX, also packed by gzip")->required();
   profile->add_option("-o,--output", command.output, "Where to write it; by default beside the model, as NAME.profile");
-  profile->add_option("--scale", command.scale, "Multiplies every number of the rows")->capture_default_str();
+  profile->add_option("--scale", command.options.scale, "Multiplies every number of the rows")->capture_default_str();
   profile->add_option("--window", command.window, "The server's --activity-window, to say which units it can watch")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  AddModelOptions(*profile, command.reader, command.model);
+  AddModelOptions(*profile, command.options.reader, command.options.model);
   return profile;
 }
 

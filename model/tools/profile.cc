@@ -8,8 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model/analysis/profile.h"
-#include "model/base/status_macros.h"
 #include "model/tools/text.h"
 
 namespace halfwave::tools {
@@ -20,22 +18,13 @@ namespace fs = std::filesystem;
 constexpr const char* kEraseLine = "\r\033[K";
 
 absl::StatusOr<Profile> Record(const ProfileCommand& command, const Streams& streams) {
-  HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file, ReadOnnxFile(command.file, command.reader));
-  ModelOptions options = command.model;
-  options.keep_pre_activations = true;
-  HALFWAVE_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, Model::Create(std::move(file.graph), options));
-  HALFWAVE_ASSIGN_OR_RETURN(Table table, ReadTable(command.data));
-  absl::StatusOr<Rows> rows = RowsFor(*model, std::move(table), command.scale);
-  if (!rows.ok()) {
-    return absl::Status(rows.status().code(), absl::StrCat(command.data, ": ", rows.status().message()));
-  }
-  std::function<void(double)> progress;
+  ProfileOptions options = command.options;
   if (command.progress) {
-    progress = [&](double done) {
+    options.progress = [&](double done) {
       streams.err << kEraseLine << absl::StrFormat("running the rows, %.0f %%", 100 * done) << std::flush;
     };
   }
-  Profile profile = RecordProfile(model, file.sha256.get(), *rows, progress);
+  absl::StatusOr<Profile> profile = RecordProfile(command.file, command.data, options);
   if (command.progress) streams.err << kEraseLine << std::flush;
   return profile;
 }

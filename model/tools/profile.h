@@ -3,8 +3,7 @@
 
 #include <string>
 
-#include "model/engine/model.h"
-#include "model/onnx/reader.h"
+#include "model/analysis/profile.h"
 #include "model/tools/command.h"
 
 namespace halfwave::tools {
@@ -13,10 +12,8 @@ struct ProfileCommand {
   std::string file = "";
   std::string data = "";
   std::string output = "";  // empty: beside the model, under its name with .profile
-  float scale = 1;          // every number of the data is multiplied by it
   uint64_t window = 10'000;
-  ReaderOptions reader = {};
-  ModelOptions model = {};
+  ProfileOptions options = {};
   bool progress = false;  // show on `err`, which is a terminal, how far it is
 };
 

@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "model/activity/health.h"
 #include "server/metrics/process.h"
 #include "server/version.h"
 
@@ -128,6 +129,11 @@ class Metrics::ModelCollector {
     out.Add("halfwave_samples_not_counted_total",
             "Samples served but left out of the unit statistics because they held a NaN or an infinity.",
             MetricType::Counter, model, static_cast<double>(activity.samples_not_counted));
+    out.Add(
+        "halfwave_reference_samples",
+        "Samples of the reference that units are compared with: a profile's, or the first that were served. 0: none.",
+        MetricType::Gauge, model,
+        activity.reference == nullptr ? 0 : static_cast<double>(activity.reference->counts.samples));
     const std::vector<LayerHealth> health = Summarize(activity);
     for (size_t i = 0; i < health.size(); ++i) CollectLayer(model, activity, health[i], activity.layers[i], out);
   }
@@ -163,6 +169,9 @@ class Metrics::ModelCollector {
       gauge("halfwave_layer_saturated_ratio", "Share of outputs close to a limit of the activation over the window.",
             health.saturated);
     }
+    counter("halfwave_layer_woke_up_total",
+            "How often a unit was above zero after a full window or more in which it was not.", health.woke_up);
+    if (activity.reference != nullptr) CollectComparison(activity, health, gauge);
     if (!activity.window_full) return;  // before, nothing can be said about single units
     if (health.layer.family == ActivationFamily::kRectifier) {
       gauge("halfwave_layer_dead_units",
@@ -179,6 +188,27 @@ class Metrics::ModelCollector {
             "Units of a dense layer above zero on every sample of a full window. Absent until the window is full.",
             static_cast<double>(health.always_on_units));
     }
+  }
+
+  template <typename Gauge>
+  static void CollectComparison(const ActivitySnapshot& activity, const LayerHealth& health, const Gauge& gauge) {
+    gauge("halfwave_layer_went_silent_units",
+          "Units without activity for a full window or more, although the reference says that they would not be: the "
+          "input or its mix changed.",
+          static_cast<double>(health.went_silent_units));
+    gauge("halfwave_layer_not_watched_units",
+          "Units too seldom active in the reference for a window of silence to mean anything.",
+          static_cast<double>(health.not_watched_units));
+    if (activity.window_samples == 0) return;
+    gauge("halfwave_layer_drift_psi",
+          "Population stability index of the window's activity against the reference, mean over units.",
+          health.drift.psi);
+    gauge("halfwave_layer_drift_psi_noise",
+          "What halfwave_layer_drift_psi is expected to be if nothing changed: it means something at some times this.",
+          health.drift.psi_noise);
+    gauge("halfwave_layer_drift_js",
+          "Jensen-Shannon divergence, 0 to 1, of the window's activity from the reference's, mean over units.",
+          health.drift.js);
   }
 
   mutable Mutex mutex_;

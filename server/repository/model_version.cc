@@ -61,7 +61,9 @@ ModelVersion::ModelVersion(std::string name, std::string version, std::string sh
                                  .queue_depth = [this] { return scheduler_.depth(); },
                                  .activity = [this] { return monitor_.Snapshot(); }})),
       slots_(MakeSlots(model_, options)),
-      scheduler_(options.scheduler, [this](size_t slot, auto batch) { Execute(slots_[slot], batch); }) {}
+      scheduler_(options.scheduler, [this](size_t slot, auto batch) { Execute(slots_[slot], batch); }) {
+  monitor_.TakeReferenceFromFirst(options.profile_from_first);
+}
 
 std::vector<ModelVersion::Slot> ModelVersion::MakeSlots(const std::shared_ptr<const Model>& model,
                                                         const ModelVersionOptions& options) {
@@ -77,6 +79,7 @@ std::vector<ModelVersion::Slot> ModelVersion::MakeSlots(const std::shared_ptr<co
 
 std::map<std::string, std::string> ModelVersion::Properties() const {
   std::map<std::string, std::string> properties = model_->properties();
+  properties.erase(kProfileProperty);  // megabytes that no client wants
   properties["halfwave.sha256"] = sha256_;
   properties["halfwave.max_batch_rows"] = absl::StrCat(max_batch_rows_);
   return properties;

@@ -17,6 +17,9 @@
 
 namespace halfwave {
 
+// The metadata key under which a file can hold its profile.
+inline constexpr const char* kProfileProperty = "halfwave.profile";
+
 // The rows of one request, checked. What the pointers point to stays put until `done` has been called.
 struct InferenceRequest {
   int64_t rows = 0;                 // 1 to max_batch_rows
@@ -35,7 +38,8 @@ struct InferenceRequest {
 struct ModelVersionOptions {
   SchedulerOptions scheduler;
   uint64_t activity_window = 10'000;
-  int intra_op_threads = 1;  // of each session
+  uint64_t profile_from_first = 0;  // samples that are the reference of a model without a profile; 0: no reference
+  int intra_op_threads = 1;         // of each session
 };
 
 // Thread-safe.
@@ -47,11 +51,14 @@ class ModelVersion {
 
   const std::string& name() const { return name_; }
   const std::string& version() const { return version_; }
+  const std::string& sha256() const { return sha256_; }  // of its file
   const Model& model() const { return *model_; }
   int64_t max_batch_rows() const { return max_batch_rows_; }
   // The model's properties with those that depend on the server.
   std::map<std::string, std::string> Properties() const;
   ActivitySnapshot Activity() const { return monitor_.Snapshot(); }
+  // Compares what units do from now on with `reference`, whose counts must be of the model's units. Once, at most.
+  void CompareWith(Reference reference) { monitor_.SetReference(std::move(reference)); }
 
   // Accepts a request for the next batch; see Scheduler::Schedule. On an error `done` has not been called and never
   // will be. Nothing runs before Flush.

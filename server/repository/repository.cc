@@ -1,10 +1,13 @@
 #include "server/repository/repository.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/analysis/profile.h"
 #include "model/base/status_macros.h"
+#include "model/data/files.h"
 #include "model/onnx/reader.h"
 #include "model/zoo/builtin_model.h"
 #include "server/log/log.h"
@@ -36,6 +39,41 @@ absl::Status CheckMemory(const Model& model, int64_t max_batch_rows) {
   return absl::ResourceExhaustedError(absl::StrCat("a batch of ", max_batch_rows, " rows would need ", elements_per_row,
                                                    " floats a row, more than ", kMaxSessionBytes >> 30,
                                                    " GiB in all; lower --max-batch-rows"));
+}
+
+// The profile beside the model's file, or in its metadata. Nothing if there is none.
+absl::StatusOr<std::optional<Profile>> FindProfile(const std::filesystem::path& path, const ModelVersion& version) {
+  std::filesystem::path beside = path;
+  beside.replace_extension(".profile");
+  const std::map<std::string, std::string>& properties = version.model().properties();
+  const auto within = properties.find(kProfileProperty);
+  std::error_code error;
+  std::string text;
+  if (!path.empty() && std::filesystem::exists(beside, error)) {
+    absl::StatusOr<std::string> bytes = ReadFile(beside.string());
+    if (!bytes.ok()) {
+      return absl::Status(bytes.status().code(), absl::StrCat(beside.string(), ": ", bytes.status().message()));
+    }
+    text = *std::move(bytes);
+  } else if (within != properties.end()) {
+    text = within->second;
+  } else {
+    return std::nullopt;
+  }
+  HALFWAVE_ASSIGN_OR_RETURN(Profile profile, ProfileFromJson(text));
+  HALFWAVE_RETURN_IF_ERROR(CheckProfileFits(profile, version.model(), version.sha256()));
+  return profile;
+}
+
+// A profile that cannot be used is no reason not to serve.
+void CompareWithProfile(const std::filesystem::path& path, ModelVersion& version) {
+  const absl::StatusOr<std::optional<Profile>> profile = FindProfile(path, version);
+  if (!profile.ok()) {
+    LogError("profile_refused", {{"model", version.name()}, {"error", std::string(profile.status().message())}});
+  } else if (profile->has_value()) {
+    version.CompareWith((*profile)->reference());
+    LogInfo("profile_loaded", {{"model", version.name()}, {"rows", absl::StrCat((*profile)->rows)}});
+  }
 }
 
 }  // namespace
@@ -75,7 +113,7 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
   auto loaded = load();
   absl::Status status = loaded.status();
   if (status.ok()) {
-    const ModelVersion& version = **loaded;
+    ModelVersion& version = **loaded;
     LogInfo("model_loaded", {{"model", name},
                              {"version", version.version()},
                              {"file", path.empty() ? "(built in)" : path.string()},
@@ -83,6 +121,7 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
                              {"head", version.model().head()},
                              {"batch", version.model().batch()},
                              {"ms", absl::StrCat(absl::ToInt64Milliseconds(absl::Now() - start))}});
+    CompareWithProfile(path, version);
   } else {
     LogError(
         "model_failed",

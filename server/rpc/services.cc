@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/log/log.h"
+#include "server/rpc/health.h"
 #include "server/rpc/status.h"
 #include "server/version.h"
 
@@ -27,18 +28,6 @@ void Describe(const GraphValue& value, inference::ModelMetadataResponse::TensorM
   out->set_name(value.name);
   out->set_datatype(DataTypeName(value.type));
   out->mutable_shape()->Add(value.shape.begin(), value.shape.end());
-}
-
-v1::LayerHealth::Family ToProto(ActivationFamily family) {
-  switch (family) {
-    case ActivationFamily::kRectifier:
-      return v1::LayerHealth::RECTIFIER;
-    case ActivationFamily::kLeaky:
-      return v1::LayerHealth::LEAKY;
-    case ActivationFamily::kSaturating:
-      return v1::LayerHealth::SATURATING;
-  }
-  return v1::LayerHealth::FAMILY_UNSPECIFIED;
 }
 
 }  // namespace
@@ -115,28 +104,10 @@ grpc::Status NeuronHealthService::GetHealth(grpc::ServerContext*, const v1::GetH
   return Answer(context_, Method::kGetHealth, [&] {
     const auto found = context_.repository.Find(request->model_name(), request->model_version());
     if (!found.ok()) return found.status();
-    const ActivitySnapshot activity = (*found)->Activity();
-    response->set_model_name((*found)->name());
-    response->set_model_version((*found)->version());
-    response->set_window_samples(activity.window_size);
-    response->set_samples_seen(activity.samples);
-    response->set_samples_not_counted(activity.samples_not_counted);
-    for (const LayerHealth& health : Summarize(activity)) {
-      v1::LayerHealth* layer = response->add_layers();
-      layer->set_name(health.layer.name);
-      layer->set_activation(health.layer.op);
-      layer->set_family(ToProto(health.layer.family));
-      layer->set_units(health.layer.units);
-      layer->set_window_samples_seen(activity.window_samples);
-      layer->set_window_full(activity.window_full);
-      layer->set_silent_units(health.silent_units);
-      layer->set_always_on_units(health.always_on_units);
-      layer->set_sparsity(health.sparsity);
-      layer->set_activity(health.activity);
-      layer->set_saturated(health.saturated);
-      layer->set_silent_activity_bound(SilentActivityBound(activity));
-      layer->set_feature_maps(health.layer.feature_maps);
-    }
+    absl::StatusOr<v1::GetHealthResponse> health =
+        DescribeHealth(**found, {request->unit_layers().begin(), request->unit_layers().end()});
+    if (!health.ok()) return health.status();
+    *response = *std::move(health);
     return absl::OkStatus();
   });
 }

@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "model/activity/health.h"
 #include "model/engine/session.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/run_model.h"
