@@ -17,12 +17,13 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// One layer of each family, with `window` samples seen.
+// One layer of each family, with `window` samples seen, compared with a reference.
 ActivitySnapshot SnapshotOf(uint64_t samples, uint64_t window) {
   ActivityMonitor monitor({{"relu", "Relu", ActivationFamily::kRectifier, 2, 2, false},
                            {"elu", "Elu", ActivationFamily::kLeaky, 2, 2, false},
                            {"tanh", "Tanh", ActivationFamily::kSaturating, 2, 2, false}},
                           window);
+  monitor.SetReference({1000, {{500, 500}, {500, 0}, {500, 500}}});
   BatchActivity batch;
   batch.samples = samples;
   const auto active = static_cast<uint32_t>(samples);
@@ -115,6 +116,27 @@ TEST(Metrics, OnlyRectifiersHaveDeadUnits) {
   const std::string full = Scrape(100, 100);
   EXPECT_THAT(full, Not(HasSubstr("halfwave_layer_dead_units{activation=\"Elu\"")));
   EXPECT_THAT(full, Not(HasSubstr("halfwave_layer_dead_units{activation=\"Tanh\"")));
+}
+
+TEST(Metrics, UnitsAreComparedWithAReferenceIfThereIsOne) {
+  const std::string full = Scrape(100, 100);
+  EXPECT_THAT(full, HasSubstr("halfwave_reference_samples{model=\"m\",version=\"1\"} 1000"));
+  EXPECT_THAT(full, HasSubstr("halfwave_layer_went_silent_units{activation=\"Relu\",layer=\"relu\",model=\"m\","
+                              "version=\"1\"} 1"));
+  EXPECT_THAT(full, HasSubstr("halfwave_layer_not_watched_units{activation=\"Elu\",layer=\"elu\",model=\"m\","
+                              "version=\"1\"} 1"));
+  EXPECT_THAT(full, HasSubstr("halfwave_layer_drift_js{"));
+  Metrics metrics;
+  metrics.AddModel({.model = "m",
+                    .version = "1",
+                    .queue_depth = [] { return size_t{0}; },
+                    .activity =
+                        [] {
+                          return ActivityMonitor({{"relu", "Relu", {}, 2, 2, false}}, 10).Snapshot();
+                        }});
+  EXPECT_THAT(metrics.Serialize(), HasSubstr("halfwave_reference_samples{model=\"m\",version=\"1\"} 0"));
+  EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("halfwave_layer_went_silent_units")));
+  EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("halfwave_layer_drift")));
 }
 
 TEST(Metrics, TheProcessIsMeasured) {
