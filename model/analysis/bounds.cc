@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "model/analysis/linear_node.h"
 #include "model/graph/uses.h"
@@ -12,7 +13,7 @@ namespace halfwave {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kWidening = 1e-4;         // of magnitudes, for rounding
+constexpr double kWidening = 1e-4;         // of magnitudes, for rounding; sums of many terms get more
 constexpr int64_t kMaxChannels = 1 << 20;  // more get one pair for all
 constexpr size_t kMaxKept = 1 << 23;       // limits of all values together; behind them, too
 constexpr double kMaxWork = 2e9;           // weights and limits looked at; behind them everything is possible
@@ -36,9 +37,20 @@ Interval At(const Bounds& bounds, int64_t index) {
 
 double Magnitude(Interval x) { return std::max(std::abs(x.low), std::abs(x.high)); }
 
+// Half the distance between 1 and the next float, twice for what is lost in the second order.
+constexpr double kRounding = 2 * 0x1p-24;
+
+// What the transforms of Winograd's F(4x4,3x3) can make of errors: the largest sum over the elements of |A'| [(|G| |g|
+// |G'|) (|B'| |d| |B|)] |A|, for taps and pixels of 1, is 47.8^2, against 9 of the sum itself; and its own operations.
+constexpr double kWinogradGrowth = 260;
+constexpr double kWinogradOperations = 24;
+
 // A sum of products, widened for rounding unless no term can be on the other side of zero.
 class Sum {
  public:
+  // Of what is added in another way; see kWinogradGrowth.
+  explicit Sum(double least_widening = kWidening) : least_widening_(least_widening) {}
+
   void Add(double weight, Interval x) {
     if (weight == 0) return;
     const Interval term =
@@ -49,12 +61,14 @@ class Sum {
     low_ += term.low;
     high_ += term.high;
     magnitude_ += Magnitude(term);
+    ++terms_;
     never_negative_ = never_negative_ && term.low >= 0;
     never_positive_ = never_positive_ && term.high <= 0;
   }
   Interval Result() const {
     // Infinite magnitudes need no widening: where the other limit is finite, it is by the signs, or it is given up.
-    Interval result{low_ - kWidening * magnitude_, high_ + kWidening * magnitude_};
+    const double widening = std::max(least_widening_, kRounding * (terms_ + 4));
+    Interval result{low_ - widening * magnitude_, high_ + widening * magnitude_};
     if (never_negative_) result.low = std::max(0.0, std::isfinite(magnitude_) ? result.low : 0.0);
     if (never_positive_) result.high = std::min(0.0, std::isfinite(magnitude_) ? result.high : 0.0);
     if (std::isnan(result.low)) result.low = -kInfinity;
@@ -66,6 +80,8 @@ class Sum {
   double low_ = 0;
   double high_ = 0;
   double magnitude_ = 0;
+  double terms_ = 0;
+  double least_widening_;
   bool never_negative_ = true;
   bool never_positive_ = true;
 };
@@ -74,7 +90,8 @@ class Propagation {
  public:
   Propagation(const GraphView& view, std::unordered_map<std::string, Bounds>& bounds) : view_(view), bounds_(bounds) {}
 
-  void Run() {
+  void Run(const InputDomain* domain) {
+    if (domain != nullptr && view_.graph().inputs.size() == 1) Seed(*domain, view_.graph().inputs[0]);
     for (const Node* node : view_.nodes()) {
       if (node->outputs.empty()) continue;
       Bounds result = work_ > kMaxWork ? Uniform({}) : Compute(*node);
@@ -87,6 +104,25 @@ class Propagation {
   }
 
  private:
+  // By index of dimension 1.
+  void Seed(const InputDomain& domain, const GraphValue& input) {
+    Bounds& bounds = bounds_[input.name] = {-1, domain.low, domain.high};
+    if (bounds.size() == 1) return;
+    const int64_t channels = input.shape.size() < 2 ? 1 : input.shape[1];
+    const auto size = static_cast<int64_t>(bounds.size());
+    if (channels < 1 || size % channels != 0) {
+      bounds = Uniform(Hull(bounds));
+      return;
+    }
+    Bounds by_channel{1, {}, {}};
+    const int64_t positions = size / channels;
+    for (int64_t channel = 0; channel < channels; ++channel) {
+      const auto low = domain.low.begin() + channel * positions, high = domain.high.begin() + channel * positions;
+      Push(by_channel, {*std::min_element(low, low + positions), *std::max_element(high, high + positions)});
+    }
+    bounds = std::move(by_channel);
+  }
+
   Bounds Input(const Node& node, size_t index) const {
     const auto found = HasInput(node, index) ? bounds_.find(node.inputs[index]) : bounds_.end();
     return found == bounds_.end() ? Uniform({}) : found->second;
@@ -111,7 +147,9 @@ class Propagation {
     if (x.size() != 1 && static_cast<int64_t>(x.size()) != linear.inputs * linear.groups) return Uniform({});
     Bounds y{out_axis, {}, {}};
     for (int64_t unit = 0; unit < linear.units; ++unit) {
-      Sum sum;
+      Sum sum(linear.is_conv && linear.taps == 9
+                  ? kRounding * kWinogradGrowth * (static_cast<double>(linear.inputs) + kWinogradOperations)
+                  : kWidening);
       for (int64_t input = 0; input < linear.inputs; ++input) {
         Interval in = At(x, linear.FirstInput(unit) + input);
         if (linear.is_conv) in = {std::min(in.low, 0.0), std::max(in.high, 0.0)};  // padding
@@ -352,11 +390,30 @@ class Propagation {
 
 }  // namespace
 
-BoundsMap::BoundsMap(const GraphView& view) : anything_(Uniform({})) { Propagation(view, bounds_).Run(); }
+BoundsMap::BoundsMap(const GraphView& view, const InputDomain* domain) : anything_(Uniform({})) {
+  Propagation(view, bounds_).Run(domain);
+}
 
 const Bounds& BoundsMap::Of(const std::string& value) const {
   const auto found = bounds_.find(value);
   return found == bounds_.end() ? anything_ : found->second;
+}
+
+std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds) {
+  double threshold = 0;
+  if (rectifier.op == "ThresholdedRelu") {
+    const float* alpha = FindAttribute<float>(rectifier, "alpha");
+    threshold = alpha == nullptr ? 1 : *alpha;
+  }
+  const Bounds& range = bounds.Of(rectifier.inputs[0]);
+  const Shape* shape = view.FindShape(rectifier.inputs[0]);
+  const int64_t all = shape == nullptr || shape->size() < 2 ? 1 : (*shape)[1];
+  std::vector<int64_t> units;
+  if (range.axis != 1 && range.size() != 1) return units;
+  for (int64_t unit = 0; unit < (range.size() == 1 ? all : static_cast<int64_t>(range.size())); ++unit) {
+    if (At(range, unit).high <= threshold) units.push_back(unit);
+  }
+  return units;
 }
 
 }  // namespace halfwave

@@ -1,4 +1,4 @@
-// What each value of a network can be, whatever finite numbers come in: from the weights alone.
+// What each value of a network can be, from the weights alone: whatever finite numbers come in, or those of a domain.
 #pragma once
 
 #include <optional>
@@ -20,12 +20,21 @@ struct Bounds {
   size_t size() const { return low.size(); }
 };
 
+// What comes in: between `low` and `high`, one pair for all elements of a row or one for each, in the file's order.
+struct InputDomain {
+  std::vector<double> low;
+  std::vector<double> high;
+};
+
 // Interval arithmetic over the graph. The limits hold for what the engine computes in fp32 too, in whatever order it
-// adds: they are widened by a ten-thousandth of the magnitudes involved, save where the signs of all terms decide.
-// They do not hold behind a value that overflows: an infinity times zero is no number.
+// adds: a sum of K terms is widened by 2 (K + 4) 2^-24 of the magnitudes involved, and by no less than a ten-thousandth
+// (Higham, Accuracy and Stability of Numerical Algorithms, 2002, ch. 3: gamma_K), a 3x3 convolution by what Winograd's
+// transforms can make of it, save where the signs of all terms decide. They do not hold behind a value that overflows:
+// an infinity times zero is no number.
 class BoundsMap {
  public:
-  explicit BoundsMap(const GraphView& view);
+  // domain: of the only input, if there is one; null: any finite numbers.
+  explicit BoundsMap(const GraphView& view, const InputDomain* domain = nullptr);
 
   // Of a value computed at run time.
   const Bounds& Of(const std::string& value) const;
@@ -34,5 +43,8 @@ class BoundsMap {
   std::unordered_map<std::string, Bounds> bounds_;
   Bounds anything_;
 };
+
+// The units that enter a rectifier and never get above the point up to which it is zero, in ascending order.
+std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds);
 
 }  // namespace halfwave

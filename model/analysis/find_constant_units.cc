@@ -23,29 +23,13 @@ std::string List(const Units& units) {
 
 std::string Count(size_t count, int64_t of) { return absl::StrCat(count, " of ", of, " units"); }
 
-// Below or at which a rectifier gives zero. Of a Clip that is zero itself.
-double Threshold(const Node& rectifier) {
-  if (rectifier.op != "ThresholdedRelu") return 0;
-  const float* alpha = FindAttribute<float>(rectifier, "alpha");
-  return alpha == nullptr ? 1 : *alpha;
-}
-
-// The units that enter the rectifier and are never above its threshold.
-Units DeadUnits(const Node& rectifier, const BoundsMap& bounds) {
-  const Bounds& range = bounds.Of(rectifier.inputs[0]);
-  Units dead;
-  for (size_t i = 0; i < range.size(); ++i) {
-    if (range.high[i] <= Threshold(rectifier)) dead.push_back(static_cast<int64_t>(i));
-  }
-  return dead;
-}
-
 void FindDeadUnits(const GraphView& view, const BoundsMap& bounds, Findings& findings) {
   for (const Node* node : view.nodes()) {
     if (!IsRectifier(view, *node)) continue;
-    const Units dead = DeadUnits(*node, bounds);
+    const Units dead = NeverActiveUnits(view, *node, bounds);
     if (dead.empty()) continue;
-    const auto all = static_cast<int64_t>(bounds.Of(node->inputs[0]).size());
+    const Shape* shape = view.FindShape(node->inputs[0]);
+    const int64_t all = shape == nullptr || shape->size() < 2 ? 1 : (*shape)[1];
     if (static_cast<int64_t>(dead.size()) == all) {
       findings.push_back(
           {"dead-layer", Level::kWarning, node->name,
@@ -162,7 +146,7 @@ void FindUnitsOfLayers(const GraphView& view, const BoundsMap& bounds, Findings&
     if (fingerprints.usable()) FindAlike(*linear, fingerprints, zero, findings);
     const Node* behind = fingerprints.behind();
     if (behind != nullptr && IsRectifier(view, *behind)) {  // the dead among them have been told
-      const Units dead = DeadUnits(*behind, bounds);
+      const Units dead = NeverActiveUnits(view, *behind, bounds);
       const auto units = static_cast<int64_t>(bounds.Of(behind->inputs[0]).size());
       std::erase_if(zero, [&](int64_t unit) {
         return units == linear->units ? std::binary_search(dead.begin(), dead.end(), unit) : !dead.empty();

@@ -8,12 +8,14 @@
 #include "model/tools/bench.h"
 #include "model/tools/inspect.h"
 #include "model/tools/profile.h"
+#include "model/tools/prune.h"
 
 namespace {
 
 using halfwave::tools::BenchCommand;
 using halfwave::tools::InspectCommand;
 using halfwave::tools::ProfileCommand;
+using halfwave::tools::PruneCommand;
 
 void AddModelOptions(CLI::App& command, halfwave::ReaderOptions& reader, halfwave::ModelOptions& model) {
   command.add_flag("--add-softmax", model.add_softmax, "As of the server: probabilities of logits");
@@ -61,6 +63,26 @@ CLI::App* AddProfile(CLI::App& app, ProfileCommand& command) {
   return profile;
 }
 
+CLI::App* AddPrune(CLI::App& app, PruneCommand& command) {
+  CLI::App* prune =
+      app.add_subcommand("prune", "A smaller file that answers the same: without units that are always zero");
+  prune->add_option("FILE", command.file, "The ONNX file")->required();
+  prune->add_option("-o,--output", command.output, "Where to write the smaller one")->required();
+  prune->add_option("--input-domain", command.domain, "LOW,HIGH: what every input element is between; else anything")
+      ->delimiter(',')
+      ->expected(2);
+  CLI::Option* observed = prune->add_flag("--observed", command.observed,
+                                          "Remove also what no row of --data makes active; that is no proof");
+  CLI::Option* data = prune->add_option("--data", command.data, "The rows: CSV, .npy or IDX, also packed by gzip");
+  data->needs(observed);
+  prune->add_option("--scale", command.options.scale, "Multiplies every number of the rows")
+      ->needs(data)
+      ->capture_default_str();
+  prune->add_flag("--json", command.json, "One JSON document instead of text");
+  AddModelOptions(*prune, command.options.reader, command.options.model);
+  return prune;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -74,10 +96,12 @@ int main(int argc, char** argv) {
   BenchCommand bench;
   bench.progress = isatty(STDERR_FILENO) != 0;
   ProfileCommand profile;
-  profile.progress = bench.progress;
+  PruneCommand prune;
+  profile.progress = prune.progress = bench.progress;
   AddInspect(app, inspect);
   const CLI::App* is_bench = AddBench(app, bench);
   const CLI::App* is_profile = AddProfile(app, profile);
+  const CLI::App* is_prune = AddPrune(app, prune);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -88,6 +112,7 @@ int main(int argc, char** argv) {
     return halfwave::tools::kUsage;
   }
   const halfwave::tools::Streams streams = {std::cout, std::cerr};
+  if (is_prune->parsed()) return RunPrune(prune, streams);
   if (is_profile->parsed()) return RunProfile(profile, streams);
   return is_bench->parsed() ? RunBench(bench, streams) : RunInspect(inspect, streams);
 }

@@ -1,14 +1,12 @@
 #include "model/tools/profile.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/tools/text.h"
+#include "model/tools/write_file.h"
 
 namespace halfwave::tools {
 namespace {
@@ -27,20 +25,6 @@ absl::StatusOr<Profile> Record(const ProfileCommand& command, const Streams& str
   absl::StatusOr<Profile> profile = RecordProfile(command.file, command.data, options);
   if (command.progress) streams.err << kEraseLine << std::flush;
   return profile;
-}
-
-absl::Status Write(const std::string& text, const std::string& path) {
-  // A server that starts meanwhile finds the old file or the new one, never half of it.
-  const std::string unfinished = path + ".part";
-  std::ofstream file(unfinished, std::ios::binary);
-  file << text << "\n";
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(unfinished, path, error);
-  if (file && !error) return absl::OkStatus();
-  const std::string reason = error ? error.message() : std::strerror(errno);
-  fs::remove(unfinished, error);
-  return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be written: ", reason));
 }
 
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
@@ -87,7 +71,7 @@ ExitCode RunProfile(const ProfileCommand& command, const Streams& streams) {
   if (!profile.ok()) return fail(profile.status());
   const std::string path =
       !command.output.empty() ? command.output : fs::path(command.file).replace_extension(".profile").string();
-  if (const absl::Status written = Write(ProfileToJson(*profile), path); !written.ok()) return fail(written);
+  if (const absl::Status written = WriteFile(ProfileToJson(*profile) + "\n", path); !written.ok()) return fail(written);
   Print(*profile, command, path, streams.out);
   return kOk;
 }
