@@ -59,12 +59,31 @@ struct Finisher {
   bool counted;
   const float* summand;  // what is added to the output at the same distance from `y`; null: nothing
   const float* y;
-  float* largest;           // per channel, of the values before the activation that are above zero; else zero
-  Counts zeros;             // of the outputs of whole tiles,
-  uint64_t zeros_in_parts;  // and of the others
+  float* largest;  // per channel, of the values before the activation that are above zero; else zero
+  Counts zeros;    // of the outputs
 };
 
 inline const float* SummandOf(const Finisher& finisher, const float* y) { return finisher.summand + (y - finisher.y); }
+
+// Rectifies, stores and counts the sums of one packet of channels, the first `width` of which are real.
+template <bool kWhole, int kRows, int kPackets, typename At>
+[[gnu::always_inline]] inline void FinishCounted(Finisher& finisher, int64_t channel, int j, int64_t width, At at,
+                                                 Packet (&sums)[kRows][kPackets]) {
+  float* largest = finisher.largest + channel + j * kLanes;
+  Packet peak = Load(largest);
+  Counts zeros = {};
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Packet out = Rectify(sums[r][j]);
+    float* y = at(r) + j * kLanes;
+    if constexpr (kWhole) Store(y, out);
+    if constexpr (!kWhole) StorePart(y, width, out);
+    peak = Max(peak, out);
+    zeros = CountMask(zeros, Equal(out, Broadcast(0)));
+  }
+  Store(largest, peak);
+  finisher.zeros += kWhole ? zeros : zeros & FirstLanes(width);
+}
 
 // The `columns` channels from `channel` on of one output, for what is rare.
 [[gnu::noinline]] void FinishChannels(Finisher& finisher, int64_t channel, int64_t columns, const float* sums,
@@ -76,11 +95,7 @@ inline const float* SummandOf(const Finisher& finisher, const float* y) { return
     if (!finisher.counted) continue;
     float* largest = finisher.largest + channel + j;
     Store(largest, Max(Load(largest), sum));
-    if (width == kLanes) {
-      finisher.zeros = CountMask(finisher.zeros, Equal(out, Broadcast(0)));
-      continue;
-    }
-    for (int64_t i = j; i < columns; ++i) finisher.zeros_in_parts += y[i] == 0 ? 1 : 0;
+    finisher.zeros = CountMask(finisher.zeros, Equal(out, Broadcast(0)) & FirstLanes(width));
   }
 }
 
@@ -104,22 +119,13 @@ template <int kRows, int kPackets, typename At>
       for (int j = 0; j < kPackets; ++j) sums[r][j] = Add(sums[r][j], Load(summand + j * kLanes));
     }
   }
-  if (whole && kind == ActivationKind::kRelu && finisher.counted) {
-    Counts zeros = finisher.zeros;
+  if (kind == ActivationKind::kRelu && finisher.counted && (whole || finisher.summand == nullptr)) {
+    const int last = whole ? kPackets : kPackets - 1;
 #pragma GCC unroll 4
     for (int j = 0; j < kPackets; ++j) {
-      float* largest = finisher.largest + channel + j * kLanes;
-      Packet peak = Load(largest);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Packet out = Rectify(sums[r][j]);
-        Store(at(r) + j * kLanes, out);
-        peak = Max(peak, out);
-        zeros = CountMask(zeros, Equal(out, zero));
-      }
-      Store(largest, peak);
+      if (j < last) FinishCounted<true>(finisher, channel, j, kLanes, at, sums);
     }
-    finisher.zeros = zeros;
+    if (!whole) FinishCounted<false>(finisher, channel, kPackets - 1, columns - last * kLanes, at, sums);
     return;
   }
   if (whole && !finisher.counted && (kind == ActivationKind::kRelu || kind == ActivationKind::kNone)) {
@@ -157,7 +163,7 @@ inline Finisher BeginRow(const ConvCall& call, int64_t row, int64_t channels, fl
 
 inline void EndRow(const Finisher& finisher, int64_t channels, const UnitCounts& counts) {
   if (!finisher.counted) return;
-  *counts.zeros += SumOf(finisher.zeros) + finisher.zeros_in_parts;
+  *counts.zeros += SumOf(finisher.zeros);
   for (int64_t i = 0; i < channels; ++i) counts.active[i] += finisher.largest[i] > 0 ? 1 : 0;
 }
 

@@ -86,6 +86,13 @@ inline Packet Rectify(const Packet& x) {
 #endif
 }
 
+// The lanes before `width`.
+inline Mask FirstLanes(int64_t width) {
+  Counts lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = i;
+  return lane < static_cast<int32_t>(width);
+}
+
 // Lanes that count how often a mask was set.
 inline Counts CountMask(const Counts& count, const Mask& mask) {
   if constexpr (kLanes == 16) return mask ? count + 1 : count;  // one instruction, with a mask
