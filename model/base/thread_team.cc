@@ -34,12 +34,21 @@ ThreadTeam::~ThreadTeam() {
 
 void ThreadTeam::Run(int shares, absl::FunctionRef<void(int)> work) {
   work_ = &work;
+  shares_ = shares;
   for (int share = 1; share < shares; ++share) {
     helpers_[share - 1].state.store(kAtWork, std::memory_order_release);
     helpers_[share - 1].state.notify_all();
   }
   work(0);
   for (int share = 1; share < shares; ++share) WaitForChange(helpers_[share - 1].state, kAtWork);
+}
+
+void ThreadTeam::Meet() {
+  const uint32_t meeting = meetings_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < shares_) return WaitForChange(meetings_, meeting);
+  arrived_.store(0, std::memory_order_relaxed);
+  meetings_.store(meeting + 1, std::memory_order_release);
+  meetings_.notify_all();
 }
 
 void ThreadTeam::Help(int share) {

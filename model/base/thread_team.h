@@ -27,6 +27,10 @@ class ThreadTeam {
   // sees what they wrote.
   void Run(int shares, absl::FunctionRef<void(int)> work);
 
+  // Inside `work`: returns when all shares of the Run have called it as often as this one. Each sees what the others
+  // wrote before. Every share has to call it equally often.
+  void Meet();
+
  private:
   enum State : uint32_t { kIdle, kAtWork, kGone };
   struct alignas(64) Helper {
@@ -38,6 +42,9 @@ class ThreadTeam {
 
   std::vector<Helper> helpers_;
   const absl::FunctionRef<void(int)>* work_ = nullptr;
+  int shares_ = 0;  // of the present Run
+  alignas(64) std::atomic<int> arrived_ = 0;
+  alignas(64) std::atomic<uint32_t> meetings_ = 0;
 };
 
 }  // namespace halfwave

@@ -50,17 +50,30 @@ void Lane::StartCounting(int64_t rows, const uint8_t* skip) {
   }
 }
 
-void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip) {
+void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip, const Crew* crew) {
   if (skip != nullptr) skip += first;
   if (counting_) StartCounting(rows, skip);
   const Plan& plan = model_.plan();
+  bool was_split = false;
   for (const Block& block : plan.blocks) {
     Part part = {block, 0, 0, first, skip};
     // As equal as possible.
     for (int64_t parts = (rows + block.rows - 1) / block.rows; parts > 0; --parts) {
       part.count = (rows - part.first + parts - 1) / parts;
       for (size_t i = block.begin; i < block.end; ++i) {
-        RunStep(plan.steps[i], part);
+        const Step& step = plan.steps[i];
+        if (crew == nullptr) {
+          RunStep(step, part, *this, 0, 1);
+        } else {
+          const bool split = static_cast<double>(part.count) * step.layer->WorkToSplit() >= crew->worth_splitting;
+          if (split || was_split) crew->team.Meet();
+          if (split) {
+            RunStep(step, part, crew->first, crew->part, crew->parts);
+          } else if (crew->part == 0) {
+            RunStep(step, part, *this, 0, 1);
+          }
+          was_split = split;
+        }
         if (after_step_) after_step_(i);
       }
       part.first += part.count;
@@ -75,11 +88,11 @@ float* Lane::RowsIn(size_t index, const Part& part) const {
   return data_[index] + (Crosses(buffer, part.block) ? part.first * buffer.elements : 0);
 }
 
-void Lane::RunStep(const Step& step, const Part& part) {
+void Lane::RunStep(const Step& step, const Part& part, const Lane& lane, int share, int shares) {
   const int64_t rows = part.count;
-  for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = RowsIn(step.inputs[i], part);
-  float* output = RowsIn(step.output, part);
-  LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data()};
+  for (size_t i = 0; i < step.inputs.size(); ++i) step_inputs_[i] = lane.RowsIn(step.inputs[i], part);
+  float* output = lane.RowsIn(step.output, part);
+  LayerCall call{rows, {step_inputs_.data(), step.inputs.size()}, output, scratch_.data(), nullptr, share, shares};
   if (!step.activation || !counting_) return step.layer->Run(call);
 
   const RowLayout& layout = step.activation->layout;

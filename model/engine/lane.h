@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/base/thread_team.h"
 #include "model/engine/model.h"
 #include "model/tensor/aligned_buffer.h"
 #include "model/tensor/layout.h"
@@ -24,14 +25,24 @@ struct PreActivations {
 // memory is taken by the constructor; pages of rows that never come are never touched.
 class Lane {
  public:
+  // For one of several lanes that pass the same row from step to step: each computes a share of the outputs of layers
+  // that can be split and are worth it, and the first alone computes the others.
+  struct Crew {
+    int part, parts;
+    const Lane& first;       // in whose memory all work
+    ThreadTeam& team;        // whose present Run has `parts` shares, one for each of them
+    double worth_splitting;  // what a layer must have to do, in multiply-adds
+  };
+
   // max_rows: the most rows that one Run is given, 1 or more. of_batch: per buffer of the plan, memory that holds the
   // buffer's rows of the whole batch, or null: then the lane's own memory holds those that the lane computes. The model
   // must outlive the lane.
   Lane(const Model& model, int64_t max_rows, std::vector<float*> of_batch);
 
   // Computes `rows` rows of the batch from row `first` on. `skip`, if not null, holds a byte per row of the batch; rows
-  // whose byte is not zero are computed but not counted. Allocates nothing.
-  void Run(int64_t first, int64_t rows, const uint8_t* skip);
+  // whose byte is not zero are computed but not counted. `crew`, if not null, does it together, and each of it counts
+  // what it computes; all have to be run for the same row at the same time. Allocates nothing.
+  void Run(int64_t first, int64_t rows, const uint8_t* skip, const Crew* crew = nullptr);
 
   // Where a buffer begins.
   float* data(size_t buffer) const { return data_[buffer]; }
@@ -59,7 +70,8 @@ class Lane {
 
   void StartCounting(int64_t rows, const uint8_t* skip);
   float* RowsIn(size_t buffer, const Part& part) const;
-  void RunStep(const Step& step, const Part& part);
+  // In the memory of `lane`, one of so many shares.
+  void RunStep(const Step& step, const Part& part, const Lane& lane, int share, int shares);
 
   const Model& model_;
   const std::vector<float*> of_batch_;

@@ -11,6 +11,10 @@ namespace {
 // An element that a step writes takes about as long as so many multiply-adds.
 constexpr double kElementWork = 8;
 
+// What share of the work that makes a thread worth waking makes a layer worth splitting: one meets faster than one
+// wakes.
+constexpr double kMeeting = 1.0 / 40;
+
 double WorkPerRow(const Model& model) {
   double work = 0;
   for (const LayerSummary& layer : model.layers()) work += layer.multiply_adds;
@@ -19,17 +23,35 @@ double WorkPerRow(const Model& model) {
   return work;
 }
 
+// Of one row, in layers that are worth splitting.
+double WorkToSplit(const Model& model, double worth_splitting) {
+  double work = 0;
+  for (const Step& step : model.plan().steps) {
+    const double of_step = step.layer->WorkToSplit();
+    if (of_step >= worth_splitting) work += of_step;
+  }
+  return work;
+}
+
+// `active` says on how many rows a unit was active, given two such numbers.
+template <typename Active>
+void Add(const LayerCounts& from, Active active, LayerCounts& to) {
+  std::transform(to.active.begin(), to.active.end(), from.active.begin(), to.active.begin(), active);
+  to.zeros += from.zeros;
+  to.saturated += from.saturated;
+}
+
+// Of different rows.
 void Add(const BatchActivity& from, BatchActivity& to) {
   to.samples += from.samples;
   to.samples_not_counted += from.samples_not_counted;
-  for (size_t i = 0; i < to.layers.size(); ++i) {
-    LayerCounts& counts = to.layers[i];
-    const LayerCounts& more = from.layers[i];
-    std::transform(counts.active.begin(), counts.active.end(), more.active.begin(), counts.active.begin(),
-                   std::plus<>());
-    counts.zeros += more.zeros;
-    counts.saturated += more.saturated;
-  }
+  for (size_t i = 0; i < to.layers.size(); ++i) Add(from.layers[i], std::plus<>(), to.layers[i]);
+}
+
+// Of two parts of one row.
+void Merge(const BatchActivity& from, BatchActivity& to) {
+  const auto either = [](uint32_t a, uint32_t b) { return std::max(a, b); };
+  for (size_t i = 0; i < to.layers.size(); ++i) Add(from.layers[i], either, to.layers[i]);
 }
 
 }  // namespace
@@ -37,7 +59,9 @@ void Add(const BatchActivity& from, BatchActivity& to) {
 Session::Session(std::shared_ptr<const Model> model, int64_t max_rows, int threads, double worth_waking)
     : model_(std::move(model)),
       max_rows_(max_rows),
-      shares_per_row_(WorkPerRow(*model_) / worth_waking),
+      worth_waking_(worth_waking),
+      work_per_row_(WorkPerRow(*model_)),
+      work_to_split_(WorkToSplit(*model_, worth_waking * kMeeting)),
       team_(threads) {
   const Plan& plan = model_->plan();
   std::vector<float*> of_batch(plan.buffers.size(), nullptr);
@@ -76,8 +100,9 @@ std::span<const float> Session::output(size_t index, int64_t rows) const {
 }
 
 int Session::SharesOf(int64_t rows) const {
-  const double worth = static_cast<double>(rows) * shares_per_row_;
-  return static_cast<int>(std::clamp<double>(worth, 1, static_cast<double>(std::min<int64_t>(rows, threads()))));
+  const double work = rows == 1 ? work_to_split_ : static_cast<double>(rows) * work_per_row_;
+  const int64_t most = rows == 1 ? threads() : std::min<int64_t>(rows, threads());
+  return static_cast<int>(std::clamp<double>(work / worth_waking_, 1, static_cast<double>(most)));
 }
 
 void Session::Run(int64_t rows, std::span<const uint8_t> skip) {
@@ -85,10 +110,22 @@ void Session::Run(int64_t rows, std::span<const uint8_t> skip) {
   assert(skip.empty() || skip.size() >= static_cast<size_t>(rows));
   const int shares = SharesOf(rows);
   team_.Run(shares, [&](int share) {
+    const uint8_t* bytes = skip.empty() ? nullptr : skip.data();
+    if (rows < shares) {  // one row, together
+      const Lane::Crew crew = {share, shares, *lanes_[0], team_, worth_waking_ * kMeeting};
+      return lanes_[share]->Run(0, rows, bytes, &crew);
+    }
     const int64_t first = rows * share / shares, end = rows * (share + 1) / shares;
-    lanes_[share]->Run(first, end - first, skip.empty() ? nullptr : skip.data());
+    lanes_[share]->Run(first, end - first, bytes);
   });
-  for (int share = 1; share < shares; ++share) Add(lanes_[share]->activity(), lanes_[0]->activity());
+  for (int share = 1; share < shares; ++share) {
+    const BatchActivity& more = lanes_[share]->activity();
+    if (rows < shares) {
+      Merge(more, lanes_[0]->activity());
+    } else {
+      Add(more, lanes_[0]->activity());
+    }
+  }
 }
 
 int64_t Session::bytes() const {

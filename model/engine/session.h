@@ -56,11 +56,13 @@ class Session {
   void set_before_activation(std::function<void(const PreActivations&)> before_activation);
 
  private:
+  // How many threads are worth waking.
   int SharesOf(int64_t rows) const;
 
   std::shared_ptr<const Model> model_;
   int64_t max_rows_;
-  double shares_per_row_;                     // that are worth a thread
+  double worth_waking_;
+  double work_per_row_, work_to_split_;       // in multiply-adds; the second is what threads can share of one row
   AlignedBuffer memory_;                      // of inputs and outputs, where several threads compute their rows
   std::vector<std::unique_ptr<Lane>> lanes_;  // one a thread
   ThreadTeam team_;

@@ -69,6 +69,15 @@ int64_t ImageConv::PreferredRows() const {
   return (kTiles + tiles - 1) / tiles;
 }
 
+double ImageConv::WorkToSplit() const {
+  const int64_t steps = shape_.kernel_height * shape_.kernel_width;
+  const int64_t depth = algorithm_ == ConvAlgorithm::kDepthwise  ? steps
+                        : algorithm_ == ConvAlgorithm::kWinograd ? steps * shape_.channels / 4
+                                                                 : steps * shape_.channels;
+  const int64_t outputs = images_ * shape_.out_height * shape_.out_width * shape_.out_channels;
+  return static_cast<double>(outputs) * static_cast<double>(depth);
+}
+
 bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* counted) {
   if (activation_.kind != kernels::ActivationKind::kNone) return false;
   if (counted != nullptr &&
@@ -96,7 +105,9 @@ void ImageConv::Run(const LayerCall& call) const {
                                   call.scratch,
                                   activation_,
                                   call.counts == nullptr ? none : *call.counts,
-                                  has_summand_ ? call.inputs[1] : nullptr};
+                                  has_summand_ ? call.inputs[1] : nullptr,
+                                  call.part,
+                                  call.parts};
   kernels_.run(&conv);
 }
 

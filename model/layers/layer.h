@@ -18,6 +18,9 @@ struct LayerCall {
   float* scratch;  // ScratchElements(rows) floats, uninitialised
   // If not null, where a layer that an activation was fused into counts that activation's units.
   const kernels::UnitCounts* counts = nullptr;
+  // If there are several parts, rows is 1, and the call, of a layer that can be split, computes and counts one share of
+  // the outputs: a unit is active if it is in any part.
+  int part = 0, parts = 1;
 };
 
 // What a vector that a layer keeps takes; for Layer::WeightBytes.
@@ -55,6 +58,10 @@ class Layer {
 
   // How many rows a call should have so that reading the weights does not take longer than computing with them.
   virtual int64_t PreferredRows() const { return 1; }
+
+  // The multiply-adds of one row, or as many as take as long, that calls with several parts share, each with scratch
+  // memory of its own, at the same time if need be; 0: the layer cannot be split.
+  virtual double WorkToSplit() const { return 0; }
 
   // Whether the output may be the memory of the first input.
   virtual bool WorksInPlace() const { return false; }

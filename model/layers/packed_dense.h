@@ -22,6 +22,16 @@ class PackedDense {
   // out], rows y_stride floats apart; they do not overlap. scratch: ScratchElements(rows) floats. Allocates nothing.
   void Run(int64_t rows, const float* x, int64_t x_stride, const kernels::Activation& activation,
            const kernels::UnitCounts* counts, float* y, int64_t y_stride, float* scratch) const;
+
+  // One of several shares of the outputs: [begin, end), whole panels and as equal as these allow.
+  struct Outputs {
+    int64_t begin, end;
+  };
+  Outputs ShareOf(int part, int parts) const;
+  // Run for these outputs alone, one share; `counts` and `y` are those of all outputs.
+  void Run(const Outputs& outputs, int64_t rows, const float* x, int64_t x_stride,
+           const kernels::Activation& activation, const kernels::UnitCounts* counts, float* y, int64_t y_stride,
+           float* scratch) const;
   int64_t ScratchElements(int64_t rows) const { return kernels_.scratch_elements(rows, in_); }
 
   int64_t in() const { return in_; }

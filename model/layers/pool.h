@@ -14,8 +14,13 @@ class MaxPool : public Layer {
   void Run(const LayerCall& call) const override {
     if (!IsImage(window_)) return kernels::MaxPool(window_, call.rows * images_, call.inputs[0], call.output);
     const kernels::ConvShape shape = ToConvShape(window_, window_.channels);
-    const kernels::ConvCall pool = {&shape, call.rows, images_, call.inputs[0], nullptr, call.output, nullptr, {}, {}};
+    const kernels::ConvCall pool = {&shape,  call.rows, images_, call.inputs[0], nullptr,   call.output,
+                                    nullptr, {},        {},      nullptr,        call.part, call.parts};
     kernels::Kernels().image.max_pool(&pool);
+  }
+  double WorkToSplit() const override {
+    const int64_t outputs = images_ * window_.positions() * window_.channels;
+    return IsImage(window_) ? static_cast<double>(outputs * window_.steps()) : 0;
   }
 
  private:

@@ -266,6 +266,20 @@ inline int PanelPackets(int64_t rows, int64_t out) {
   return best;
 }
 
+// What a part of a call computes of so many channels, positions or other things, as equal as whole `panel`s allow.
+struct Share {
+  int64_t begin, end;
+};
+inline Share ShareOf(const ConvCall& call, int64_t count, int64_t panel) {
+  const int64_t panels = (count + panel - 1) / panel;
+  const auto first = [&](int64_t part) { return Min((panels * part + call.parts - 1) / call.parts * panel, count); };
+  return {first(call.part), first(call.part + 1)};
+}
+
+// Floats of weights that each part had better read for itself: it then finds most of its inputs in its own cache, where
+// it has written them.
+constexpr int64_t kFewWeights = int64_t{1} << 16;
+
 // --- direct ----------------------------------------------------------------------------------------------------------
 
 inline bool NeedsPadding(const ConvShape& s) {
@@ -355,7 +369,7 @@ void RunDirect(const ConvCall* call) {
   const int packets = DirectPanelPackets(s);
   const bool one_line = IsOneLine(s), padding = NeedsPadding(s);
   const int64_t line = PaddedWidth(s) * s.channels;
-  const int64_t lines = one_line ? 1 : s.out_height, positions = one_line ? s.out_height * s.out_width : s.out_width;
+  const int64_t positions = one_line ? s.out_height * s.out_width : s.out_width;
   Sum sum;
   sum.lines = s.kernel_height;
   sum.line_stride = s.dilation_height * line;
@@ -364,6 +378,15 @@ void RunDirect(const ConvCall* call) {
   sum.step_stride = s.dilation_width * s.channels;
   sum.depth = in_one_piece ? s.kernel_width * s.channels : s.channels;
   sum.row_stride = s.stride_width * s.channels;
+  Share outputs = {0, channels}, lines = {0, one_line ? 1 : s.out_height}, line_share = {0, positions};
+  if (DirectDepth(s) * channels > kFewWeights && channels >= call->parts * packets * kLanes) {
+    outputs = ShareOf(*call, channels, packets * kLanes);
+  } else if (one_line) {
+    line_share = ShareOf(*call, positions, 1);
+  } else {
+    lines = ShareOf(*call, lines.end, 1);
+  }
+  if (lines.begin == lines.end) return;
   float* largest = call->scratch;
   float* padded = call->scratch + channels;
   const float* x = call->x;
@@ -375,19 +398,19 @@ void RunDirect(const ConvCall* call) {
       const float* source = padding ? padded : x;
       ConvTile tile;
       tile.sum = &sum;
-      tile.bias = call->packed;
-      tile.weights = call->packed + channels;
+      tile.bias = call->packed + outputs.begin;
+      tile.weights = call->packed + channels + DirectDepth(s) * outputs.begin;
       tile.y_stride = s.out_channels;
       tile.finisher = &finisher;
-      for (int64_t first = 0; first < channels; first += packets * kLanes) {
+      for (int64_t first = outputs.begin; first < outputs.end; first += packets * kLanes) {
         const int wide =
             static_cast<int>((channels - first) / kLanes < packets ? (channels - first) / kLanes : packets);
         tile.channel = first;
         tile.columns = s.out_channels - first < wide * kLanes ? s.out_channels - first : wide * kLanes;
-        for (int64_t oy = 0; oy < lines; ++oy) {
-          tile.x = source + oy * s.stride_height * line;
-          tile.y = y + oy * s.out_width * s.out_channels + first;
-          RunLine(tile, wide, positions);
+        for (int64_t oy = lines.begin; oy < lines.end; ++oy) {
+          tile.x = source + oy * s.stride_height * line + line_share.begin * sum.row_stride;
+          tile.y = y + (oy * s.out_width + line_share.begin) * s.out_channels + first;
+          RunLine(tile, wide, line_share.end - line_share.begin);
         }
         tile.bias += wide * kLanes;
         tile.weights += DirectDepth(s) * wide * kLanes;

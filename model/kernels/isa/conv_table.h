@@ -30,6 +30,9 @@ struct ConvCall {
   Activation activation;
   UnitCounts counts;
   const float* summand = nullptr;  // if not null: as y; overlaps y nowhere
+  // If there are several parts, rows is 1, and the call computes and counts one share of the outputs, perhaps none: of
+  // their channels or of their positions. So a unit is active if it is in any part.
+  int64_t part = 0, parts = 1;
 };
 
 // One way to convolve. Each computes an image alone, so that its bits do not depend on what else is in the batch.
@@ -44,7 +47,7 @@ struct ConvKernels {
 };
 
 // The largest element of each window; padding never counts, and a window that sees nothing gives the lowest float. NaN
-// stays NaN. `packed`, `scratch`, `activation` and `counts` do not matter.
+// stays NaN. `packed`, `scratch`, `activation`, `counts` and `summand` do not matter.
 using MaxPoolKernel = void (*)(const ConvCall* call);
 
 struct ImageKernels {

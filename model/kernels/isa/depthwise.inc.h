@@ -60,6 +60,7 @@ struct DepthwiseCall {
   int64_t channel, columns;
   const float* zeros;  // a line of the image, of all channels
   Finisher* finisher;
+  Share lines;  // of the output
 };
 
 // What happens to the sums of a 3x3 window.
@@ -124,8 +125,8 @@ template <int kStride, Finish3x3 kFinish>
 #pragma GCC unroll 9
   for (int i = 0; i < 9; ++i) weights[i / 3][i % 3] = LoadAligned(call.packed + (1 + i) * kLanes);
   Tally tally = {Broadcast(0), {}};
-  float* y = call.y;
-  for (int64_t oy = 0; oy < s.out_height; ++oy, y += out_width * channels) {
+  float* y = call.y + call.lines.begin * out_width * channels;
+  for (int64_t oy = call.lines.begin; oy < call.lines.end; ++oy, y += out_width * channels) {
     const float* lines[3];
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
@@ -183,7 +184,7 @@ inline void RunDepthwiseChannels(const DepthwiseCall& call) {
   if (call.columns == kLanes && IsThreeByThree(s)) {
     return s.stride_width == 1 ? RunThreeByThree<1>(call) : RunThreeByThree<2>(call);
   }
-  for (int64_t oy = 0; oy < s.out_height; ++oy) {
+  for (int64_t oy = call.lines.begin; oy < call.lines.end; ++oy) {
     for (int64_t ox = 0; ox < s.out_width; ++ox) {
       Packet sum[1][1] = {{SumWindow(s, call.x, call.packed, oy, ox, call.columns)}};
       float* y = call.y + (oy * s.out_width + ox) * s.channels;
@@ -196,6 +197,7 @@ inline void RunDepthwiseChannels(const DepthwiseCall& call) {
 void RunDepthwise(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t steps = s.kernel_height * s.kernel_width, channels = RoundUp(s.channels, kLanes);
+  const Share lines = ShareOf(*call, s.out_height, 1);
   float* const zeros = call->scratch + channels;
   __builtin_memset(zeros, 0, (s.width * s.channels + kLanes) * sizeof(float));
   const float* x = call->x;
@@ -205,8 +207,8 @@ void RunDepthwise(const ConvCall* call) {
     for (int64_t image = 0; image < call->images; ++image) {
       for (int64_t channel = 0; channel < s.channels; channel += kLanes) {
         const int64_t columns = s.channels - channel < kLanes ? s.channels - channel : kLanes;
-        RunDepthwiseChannels(
-            {&s, x + channel, call->packed + (steps + 1) * channel, y + channel, channel, columns, zeros, &finisher});
+        RunDepthwiseChannels({&s, x + channel, call->packed + (steps + 1) * channel, y + channel, channel, columns,
+                              zeros, &finisher, lines});
       }
       x += s.height * s.width * s.channels;
       y += s.out_height * s.out_width * s.out_channels;
@@ -231,10 +233,11 @@ inline Packet LargerOrNan(const Packet& a, const Packet& b) { return Select(Equa
 void RunMaxPool(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const float* x = call->x;
-  float* y = call->y;
   const int64_t line = s.width * s.channels;
+  const Share lines = ShareOf(*call, s.out_height, 1);
   for (int64_t image = 0; image < call->rows * call->images; ++image, x += s.height * line) {
-    for (int64_t oy = 0; oy < s.out_height; ++oy) {
+    float* y = call->y + (image * s.out_height + lines.begin) * s.out_width * s.channels;
+    for (int64_t oy = lines.begin; oy < lines.end; ++oy) {
       const Range down = Inside(oy * s.stride_height - s.pad_top, s.dilation_height, s.kernel_height, s.height);
       for (int64_t ox = 0; ox < s.out_width; ++ox, y += s.channels) {
         const Range across = Inside(ox * s.stride_width - s.pad_left, s.dilation_width, s.kernel_width, s.width);

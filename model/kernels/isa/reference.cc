@@ -108,8 +108,8 @@ void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, flo
 
 const KernelTable kReferenceKernels = {
     "reference",
-    {PackedElements<float>, Pack<float>, ScratchElements, Dense<float>},
-    {PackedElements<Half>, Pack<Half>, ScratchElements, Dense<Half>},
+    {PackedElements<float>, Pack<float>, ScratchElements, Dense<float>, /*panel=*/0},
+    {PackedElements<Half>, Pack<Half>, ScratchElements, Dense<Half>, /*panel=*/0},
     {Map, Softmax<false>, Softmax<true>},
     {{ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
      {ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},

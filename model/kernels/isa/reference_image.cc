@@ -39,14 +39,17 @@ void ForEachPosition(const ConvCall& call, int64_t begin, int64_t end, Visit vis
   }
 }
 
+// The first channel of a part; that of the part behind the last is the number of channels.
+int64_t FirstChannel(const ConvCall& call, int64_t part) { return call.shape->out_channels * part / call.parts; }
+
 // sum(image, oy, ox, channel) with its bias, finished and counted as the contract says.
 template <typename Sum>
 void Finish(const ConvCall& call, Sum sum) {
   const UnitCounts& counts = call.counts;
-  const int64_t out = call.shape->out_channels;
+  const int64_t begin = FirstChannel(call, call.part), end = FirstChannel(call, call.part + 1);
   for (int64_t row = 0; row < call.rows; ++row) {
     const bool counted = counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
-    for (int64_t channel = 0; channel < out; ++channel) {
+    for (int64_t channel = begin; channel < end; ++channel) {
       bool active = false;
       ForEachPosition(call, row * call.images, (row + 1) * call.images,
                       [&](const float* image, int64_t oy, int64_t ox, float* y) {
@@ -103,8 +106,9 @@ void ReferenceDepthwise(const ConvCall* call) {
 
 void ReferenceMaxPool(const ConvCall* call) {
   const ConvShape& s = *call->shape;
+  const int64_t begin = FirstChannel(*call, call->part), end = FirstChannel(*call, call->part + 1);
   ForEachPosition(*call, 0, call->rows * call->images, [&](const float* image, int64_t oy, int64_t ox, float* y) {
-    for (int64_t channel = 0; channel < s.channels; ++channel) {
+    for (int64_t channel = begin; channel < end; ++channel) {
       bool any = false;
       float best = std::numeric_limits<float>::lowest();
       ForEachPixel(s, image, oy, ox, [&](int64_t, const float* pixel) {

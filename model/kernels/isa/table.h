@@ -33,6 +33,9 @@ struct DenseKernels {
   // Of one call; never falls as rows grow.
   int64_t (*scratch_elements)(int64_t rows, int64_t in);
   void (*run)(const DenseCall* call);
+  // From an output on whose number is a multiple of this, weights lie packed as if those outputs were all, behind
+  // packed_elements of the outputs before them. 0: from none.
+  int64_t panel;
 };
 
 // The kernels of one instruction set.

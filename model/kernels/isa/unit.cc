@@ -10,8 +10,8 @@ namespace halfwave::kernels {
 extern const KernelTable HALFWAVE_ISA_TABLE;
 const KernelTable HALFWAVE_ISA_TABLE = {
     HALFWAVE_ISA_NAME,
-    {DensePackedElements<float>, PackDense<float>, DenseScratchElements, RunDense<float>},
-    {DensePackedElements<Half>, PackDense<Half>, DenseScratchElements, RunDense<Half>},
+    {DensePackedElements<float>, PackDense<float>, DenseScratchElements, RunDense<float>, kPanel},
+    {DensePackedElements<Half>, PackDense<Half>, DenseScratchElements, RunDense<Half>, kPanel},
     {Map, SoftmaxOf<false>, SoftmaxOf<true>},
     {{DirectPackedElements, PackDirect, DirectScratchElements, RunDirect},
      {WinogradPackedElements, PackWinograd, WinogradScratchElements, RunWinograd},

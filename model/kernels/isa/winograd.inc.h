@@ -12,6 +12,8 @@ namespace {
 constexpr int64_t kPoints = 36;
 // Tiles that are transformed at a time: the weights of a point pass by once for all of them.
 constexpr int64_t kWinogradTiles = 48;
+// And so many for each part make it worth passing by all weights rather than transforming all tiles in each.
+constexpr int64_t kManyTiles = 12;
 
 // Floats from one point's tiles to the next's: a cache line more than they take, or all points of a tile would compete
 // for the same few places in the cache.
@@ -146,13 +148,13 @@ int64_t WinogradScratchElements(const ConvShape* s) {
 }
 
 // From the products of a tile to at most 4x4 outputs.
-[[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, const float* products, const float* bias, int64_t oy,
-                                          int64_t ox, float* image, Finisher& finisher) {
-  const int64_t channels = RoundUp(s.out_channels, kLanes), stride = PointStride(channels);
+[[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, const Share& outputs, const float* products,
+                                          const float* bias, int64_t oy, int64_t ox, float* image, Finisher& finisher) {
+  const int64_t stride = PointStride(RoundUp(s.out_channels, kLanes));
   const int64_t height = s.out_height - oy < 4 ? s.out_height - oy : 4;
   const int64_t width = s.out_width - ox < 4 ? s.out_width - ox : 4;
   float* corner = image + (oy * s.out_width + ox) * s.out_channels;
-  for (int64_t c = 0; c < channels; c += kLanes) {
+  for (int64_t c = outputs.begin; c < outputs.end; c += kLanes) {
     Packet rows[6][4];
     for (int i = 0; i < 6; ++i) {
       Packet m[6];
@@ -191,7 +193,8 @@ int64_t WinogradScratchElements(const ConvShape* s) {
 }
 
 // products = inputs times weights, point by point.
-inline void MultiplyPoints(const ConvShape& s, const float* weights, int64_t tiles, const WinogradScratch& scratch) {
+inline void MultiplyPoints(const ConvShape& s, const Share& outputs, const float* weights, int64_t tiles,
+                           const WinogradScratch& scratch) {
   const int64_t in = RoundUp(s.channels, kLanes), out = RoundUp(s.out_channels, kLanes);
   const int packets = WinogradPanelPackets(s);
   const Sum sum = {1, 0, 1, 0, s.channels, in};
@@ -199,7 +202,7 @@ inline void MultiplyPoints(const ConvShape& s, const float* weights, int64_t til
   tile.sum = &sum;
   tile.y_stride = out;
   for (int64_t point = 0; point < kPoints; ++point) {
-    for (int64_t first = 0; first < out; first += packets * kLanes) {
+    for (int64_t first = outputs.begin; first < outputs.end; first += packets * kLanes) {
       const int wide = static_cast<int>((out - first) / kLanes < packets ? (out - first) / kLanes : packets);
       tile.weights = weights + (point * out + first) * s.channels;
       tile.x = scratch.inputs + point * PointStride(in);
@@ -224,21 +227,30 @@ void RunWinograd(const ConvCall* call) {
   for (int64_t c = 0; c < in; ++c) scratch.zeros[c] = 0;
   const int64_t across = (s.out_width + 3) / 4, tiles_per_image = WinogradTilesOf(s);
   const int64_t tiles_per_row = call->images * tiles_per_image, total = call->rows * tiles_per_row;
+  // Enough tiles share the weights, or few share the transformed inputs.
+  Share outputs = {0, out}, tiles = {0, total};
+  const int64_t panel = WinogradPanelPackets(s) * kLanes;
+  if (total < call->parts * kManyTiles && out >= call->parts * panel) {
+    outputs = ShareOf(*call, out, panel);
+  } else {
+    tiles = ShareOf(*call, total, 1);
+  }
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   Finisher finisher = {};
-  for (int64_t begin = 0; begin < total; begin += kWinogradTiles) {
-    const int64_t count = Min(total - begin, kWinogradTiles);
+  for (int64_t begin = tiles.begin; begin < tiles.end; begin += kWinogradTiles) {
+    const int64_t count = Min(tiles.end - begin, kWinogradTiles);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
                     scratch.inputs + t * in);
     }
-    MultiplyPoints(s, call->packed + out, count, scratch);
+    MultiplyPoints(s, outputs, call->packed + out, count, scratch);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
-      const bool first = (begin + t) % tiles_per_row == 0, last = (begin + t + 1) % tiles_per_row == 0;
+      const bool first = begin + t == tiles.begin || (begin + t) % tiles_per_row == 0;
+      const bool last = begin + t + 1 == tiles.end || (begin + t + 1) % tiles_per_row == 0;
       if (first) finisher = BeginRow(*call, image / call->images, out, scratch.largest);
-      FinishWinogradTile(s, scratch.products + t * out, call->packed, tile / across * 4, tile % across * 4,
+      FinishWinogradTile(s, outputs, scratch.products + t * out, call->packed, tile / across * 4, tile % across * 4,
                          call->y + image * image_out, finisher);
       if (last) EndRow(finisher, s.out_channels, call->counts);
     }
