@@ -298,7 +298,7 @@ TEST(Session, SeveralThreadsRunWithoutAllocating) {
   const auto model = LoadModel(network.Bytes());
   ASSERT_TRUE(model.ok()) << model.status();
   Session session(*model, 64, /*threads=*/3, /*worth_waking=*/1);
-  for (const int64_t rows : {64, 2}) {
+  for (const int64_t rows : {64, 2, 1}) {
     std::fill(session.input(0).begin(), session.input(0).end(), 1.0f);
     session.Run(rows);
     EXPECT_EQ(AllocationsIn([&] { session.Run(rows); }), 0) << rows << " rows";

@@ -93,6 +93,24 @@ std::string Pictures() {
       .Bytes();
 }
 
+// Layers wide enough to be shared by their outputs, where threads work on one row.
+std::string WideLayers() {
+  return Chain({3, 10, 10})
+      .Conv({70, 3, 3, 3})
+      .Then("Relu")
+      .Conv({136, 70, 3, 3})
+      .Then("Relu")
+      .Then("MaxPool", {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}})
+      .Conv({136, 1, 3, 3}, {{"group", int64_t{136}}})
+      .Conv({72, 136, 1, 1})
+      .Then("Relu")
+      .Then("Flatten")
+      .Gemm(72 * 25, 300)
+      .Then("Relu")
+      .Gemm(300, 10)
+      .Bytes();
+}
+
 // Depthwise-separable blocks with a way around them.
 std::string Residual() {
   Chain chain({3, 9, 9});
@@ -167,6 +185,7 @@ const std::vector<Network>& Networks() {
   static const auto& networks = *new std::vector<Network>{
       {"Perceptron", Perceptron},
       {"Pictures", Pictures},
+      {"WideLayers", WideLayers},
       {"Residual", Residual},
       {"Exponentials", Exponentials},
       {"Normalizations", Normalizations},

@@ -42,6 +42,23 @@ TEST(ThreadTeam, SharesRunAtTheSameTimeOnThreadsOfTheirOwnTheFirstOnTheCallers) 
   EXPECT_EQ(first, std::this_thread::get_id());
 }
 
+TEST(ThreadTeam, SharesThatMeetSeeWhatTheOthersWroteBefore) {
+  ThreadTeam team(4);
+  for (const int shares : {3, 4, 1, 2}) {
+    std::vector<int> numbers(shares);  // not atomic, as above
+    std::vector<int> wrong(shares);
+    team.Run(shares, [&](int share) {
+      for (int meeting = 1; meeting <= 500; ++meeting) {
+        numbers[share] = meeting;
+        team.Meet();
+        for (const int number : numbers) wrong[share] += number == meeting ? 0 : 1;
+        team.Meet();
+      }
+    });
+    EXPECT_EQ(wrong, std::vector<int>(shares)) << shares << " shares";
+  }
+}
+
 TEST(ThreadTeam, OfOneIsTheCallerAlone) {
   ThreadTeam team(1);
   int calls = 0;
