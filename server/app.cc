@@ -20,8 +20,13 @@ constexpr std::chrono::seconds kTimeForLastAnswers(2);
 constexpr absl::Duration kQuiet = absl::Milliseconds(50);
 constexpr absl::Duration kLongestWaitForQuiet = absl::Seconds(1);
 
+std::string Several(int64_t count, const char* things) {
+  return absl::StrCat(count, " ", things, count == 1 ? "" : "s");
+}
+
 std::string Describe(int64_t workers, int64_t threads) {
-  return absl::StrCat(workers == 0 ? "any number of" : absl::StrCat(workers), " workers, ", threads, " threads each");
+  return absl::StrCat(workers == 0 ? "any number of workers" : Several(workers, "worker"), ", ",
+                      Several(threads, "thread"), " each");
 }
 
 ThreadCounts ChooseThreads(const Options& options) {

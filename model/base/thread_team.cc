@@ -15,6 +15,7 @@ void WaitForChange(const std::atomic<uint32_t>& state, uint32_t old) {
   const auto sleep = std::chrono::steady_clock::now() + kLook;
   while (state.load(std::memory_order_acquire) == old) {
     if (std::chrono::steady_clock::now() > sleep) state.wait(old, std::memory_order_acquire);
+    std::this_thread::yield();  // whoever is waited for may want this very processor
   }
 }
 

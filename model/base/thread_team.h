@@ -28,7 +28,7 @@ class ThreadTeam {
   void Run(int shares, absl::FunctionRef<void(int)> work);
 
   // Inside `work`: returns when all shares of the Run have called it as often as this one. Each sees what the others
-  // wrote before. Every share has to call it equally often.
+  // wrote before. Every share has to call it equally often, or the others wait for ever.
   void Meet();
 
  private:

@@ -20,11 +20,11 @@ int64_t LargestScratch(const Plan& plan, int64_t rows) {
 
 }  // namespace
 
-Lane::Lane(const Model& model, int64_t max_rows, std::vector<float*> of_batch)
+Lane::Lane(const Model& model, int64_t max_rows, int64_t max_rows_together, std::vector<float*> of_batch)
     : model_(model),
       of_batch_(std::move(of_batch)),
       memory_(model.plan().elements_per_row * max_rows),
-      scratch_(LargestScratch(model.plan(), max_rows)) {
+      scratch_(LargestScratch(model.plan(), max_rows_together)) {
   const Plan& plan = model.plan();
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
     data_.push_back(of_batch_[i] != nullptr ? of_batch_[i] : memory_.data() + plan.buffers[i].offset * max_rows);
@@ -50,36 +50,43 @@ void Lane::StartCounting(int64_t rows, const uint8_t* skip) {
   }
 }
 
-void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip, const Crew* crew) {
+template <typename Visit>
+void Lane::ForEachStep(int64_t first, int64_t rows, const uint8_t* skip, Visit visit) {
   if (skip != nullptr) skip += first;
   if (counting_) StartCounting(rows, skip);
   const Plan& plan = model_.plan();
-  bool was_split = false;
   for (const Block& block : plan.blocks) {
     Part part = {block, 0, 0, first, skip};
     // As equal as possible.
     for (int64_t parts = (rows + block.rows - 1) / block.rows; parts > 0; --parts) {
       part.count = (rows - part.first + parts - 1) / parts;
       for (size_t i = block.begin; i < block.end; ++i) {
-        const Step& step = plan.steps[i];
-        if (crew == nullptr) {
-          RunStep(step, part, *this, 0, 1);
-        } else {
-          const bool split = static_cast<double>(part.count) * step.layer->WorkToSplit() >= crew->worth_splitting;
-          if (split || was_split) crew->team.Meet();
-          if (split) {
-            RunStep(step, part, crew->first, crew->part, crew->parts);
-          } else if (crew->part == 0) {
-            RunStep(step, part, *this, 0, 1);
-          }
-          was_split = split;
-        }
+        visit(plan.steps[i], part);
         if (after_step_) after_step_(i);
       }
       part.first += part.count;
       if (skip != nullptr) part.skip += part.count;
     }
   }
+}
+
+void Lane::Run(int64_t first, int64_t rows, const uint8_t* skip) {
+  ForEachStep(first, rows, skip, [&](const Step& step, const Part& part) { RunStep(step, part, *this, 0, 1); });
+}
+
+void Lane::RunTogether(int64_t rows, const uint8_t* skip, const Crew& crew) {
+  enum { kNothing, kAlone, kSplit } last = kNothing;
+  ForEachStep(0, rows, skip, [&](const Step& step, const Part& part) {
+    const bool split = step.layer->WorkToSplit(part.count) >= crew.worth_splitting;
+    if (last == kSplit || (last == kAlone && split)) crew.team.Meet();
+    if (split) {
+      RunStep(step, part, crew.first, crew.part, crew.parts);
+    } else if (crew.part == 0) {
+      RunStep(step, part, *this, 0, 1);
+    }
+    last = split ? kSplit : kAlone;
+  });
+  if (crew.part != 0) activity_.samples = activity_.samples_not_counted = 0;
 }
 
 float* Lane::RowsIn(size_t index, const Part& part) const {

@@ -25,24 +25,27 @@ struct PreActivations {
 // memory is taken by the constructor; pages of rows that never come are never touched.
 class Lane {
  public:
-  // For one of several lanes that pass the same row from step to step: each computes a share of the outputs of layers
-  // that can be split and are worth it, and the first alone computes the others.
+  // For one of several lanes that pass the same rows from step to step: each computes a share of the steps that are
+  // worth it, and the first alone computes the others.
   struct Crew {
     int part, parts;
     const Lane& first;       // in whose memory all work
     ThreadTeam& team;        // whose present Run has `parts` shares, one for each of them
-    double worth_splitting;  // what a layer must have to do, in multiply-adds
+    double worth_splitting;  // see Sharing
   };
 
-  // max_rows: the most rows that one Run is given, 1 or more. of_batch: per buffer of the plan, memory that holds the
-  // buffer's rows of the whole batch, or null: then the lane's own memory holds those that the lane computes. The model
-  // must outlive the lane.
-  Lane(const Model& model, int64_t max_rows, std::vector<float*> of_batch);
+  // max_rows: the most rows that one Run is given, 1 or more. max_rows_together: that one RunTogether is given; the
+  // first lane takes as many in one Run. of_batch: per buffer of the plan, memory that holds the buffer's rows of the
+  // whole batch, or null: then the lane's own memory holds those that the lane computes. The model must outlive the
+  // lane.
+  Lane(const Model& model, int64_t max_rows, int64_t max_rows_together, std::vector<float*> of_batch);
 
   // Computes `rows` rows of the batch from row `first` on. `skip`, if not null, holds a byte per row of the batch; rows
-  // whose byte is not zero are computed but not counted. `crew`, if not null, does it together, and each of it counts
-  // what it computes; all have to be run for the same row at the same time. Allocates nothing.
-  void Run(int64_t first, int64_t rows, const uint8_t* skip, const Crew* crew = nullptr);
+  // whose byte is not zero are computed but not counted. Allocates nothing.
+  void Run(int64_t first, int64_t rows, const uint8_t* skip);
+  // Takes part in the same for the first rows of the batch, while each of the crew's other lanes does as well: returns
+  // when this one's part is done. Each counts what it computes, and the first the samples.
+  void RunTogether(int64_t rows, const uint8_t* skip, const Crew& crew);
 
   // Where a buffer begins.
   float* data(size_t buffer) const { return data_[buffer]; }
@@ -69,6 +72,9 @@ class Lane {
   };
 
   void StartCounting(int64_t rows, const uint8_t* skip);
+  // Calls visit(step, part) for all steps, in order, of each part.
+  template <typename Visit>
+  void ForEachStep(int64_t first, int64_t rows, const uint8_t* skip, Visit visit);
   float* RowsIn(size_t buffer, const Part& part) const;
   // In the memory of `lane`, one of so many shares.
   void RunStep(const Step& step, const Part& part, const Lane& lane, int share, int shares);

@@ -10,6 +10,7 @@
 #include "model/base/thread_team.h"
 #include "model/engine/lane.h"
 #include "model/engine/model.h"
+#include "model/engine/sharing.h"
 #include "model/tensor/aligned_buffer.h"
 
 namespace halfwave {
@@ -56,13 +57,9 @@ class Session {
   void set_before_activation(std::function<void(const PreActivations&)> before_activation);
 
  private:
-  // How many threads are worth waking.
-  int SharesOf(int64_t rows) const;
-
   std::shared_ptr<const Model> model_;
   int64_t max_rows_;
-  double worth_waking_;
-  double work_per_row_, work_to_split_;       // in multiply-adds; the second is what threads can share of one row
+  Sharing sharing_;
   AlignedBuffer memory_;                      // of inputs and outputs, where several threads compute their rows
   std::vector<std::unique_ptr<Lane>> lanes_;  // one a thread
   ThreadTeam team_;

@@ -7,10 +7,9 @@ void Dense::Run(const LayerCall& call) const {
                activation_, call.counts, call.output, weights_.out(), call.scratch);
 }
 
-double Dense::WorkToSplit() const {
+double Dense::WorkToSplit(int64_t rows) const {
   if (weights_.ShareOf(0, 2).end == weights_.out()) return 0;
-  constexpr double kReading = 3;  // multiply-adds that take as long as reading a weight does
-  return (static_cast<double>(positions_) + kReading) * static_cast<double>(weights_.in() * weights_.out());
+  return static_cast<double>(rows * positions_ * weights_.in() * weights_.out()) + WorkOfReading(WeightBytes());
 }
 
 bool Dense::Fuse(const kernels::Activation& activation, const RowLayout* counted) {

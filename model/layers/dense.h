@@ -19,7 +19,7 @@ class Dense : public Layer {
   int64_t PreferredRows() const override { return weights_.bytes() < (size_t{1} << 17) ? 1 : 512; }
   const char* Algorithm() const override { return "packed"; }
   int64_t WeightBytes() const override { return static_cast<int64_t>(weights_.bytes()); }
-  double WorkToSplit() const override;
+  double WorkToSplit(int64_t rows) const override;
   // Counts only units that have one position.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
 

@@ -69,13 +69,13 @@ int64_t ImageConv::PreferredRows() const {
   return (kTiles + tiles - 1) / tiles;
 }
 
-double ImageConv::WorkToSplit() const {
+double ImageConv::WorkToSplit(int64_t rows) const {
   const int64_t steps = shape_.kernel_height * shape_.kernel_width;
   const int64_t depth = algorithm_ == ConvAlgorithm::kDepthwise  ? steps
                         : algorithm_ == ConvAlgorithm::kWinograd ? steps * shape_.channels / 4
                                                                  : steps * shape_.channels;
-  const int64_t outputs = images_ * shape_.out_height * shape_.out_width * shape_.out_channels;
-  return static_cast<double>(outputs) * static_cast<double>(depth);
+  const int64_t outputs = rows * images_ * shape_.out_height * shape_.out_width * shape_.out_channels;
+  return static_cast<double>(outputs) * static_cast<double>(depth) + WorkOfReading(WeightBytes());
 }
 
 bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* counted) {

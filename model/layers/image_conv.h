@@ -32,7 +32,7 @@ class ImageConv : public Layer {
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;
   int64_t PreferredRows() const override;
-  double WorkToSplit() const override;
+  double WorkToSplit(int64_t rows) const override;
   // Counts units over the images of a row.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
   bool FuseSum() override;

@@ -18,8 +18,9 @@ struct LayerCall {
   float* scratch;  // ScratchElements(rows) floats, uninitialised
   // If not null, where a layer that an activation was fused into counts that activation's units.
   const kernels::UnitCounts* counts = nullptr;
-  // If there are several parts, rows is 1, and the call, of a layer that can be split, computes and counts one share of
-  // the outputs: a unit is active if it is in any part.
+  // If there are several parts, the call, of a layer that can be split, computes and counts one share of the outputs,
+  // perhaps none: some units, some rows, or of a row alone some positions; its units are active if they are in any
+  // part.
   int part = 0, parts = 1;
 };
 
@@ -28,6 +29,9 @@ template <typename T>
 int64_t BytesOf(const std::vector<T>& values) {
   return static_cast<int64_t>(values.size() * sizeof(T));
 }
+
+// For Layer::WorkToSplit: as many multiply-adds as take as long as reading so many weights.
+inline double WorkOfReading(int64_t weight_bytes) { return 0.75 * static_cast<double>(weight_bytes); }
 
 // Immutable once made: any number of threads may run it at once, each with memory of its own.
 class Layer {
@@ -59,9 +63,10 @@ class Layer {
   // How many rows a call should have so that reading the weights does not take longer than computing with them.
   virtual int64_t PreferredRows() const { return 1; }
 
-  // The multiply-adds of one row, or as many as take as long, that calls with several parts share, each with scratch
-  // memory of its own, at the same time if need be; 0: the layer cannot be split.
-  virtual double WorkToSplit() const { return 0; }
+  // What several parts of a call share, each with scratch memory of its own, at the same time if need be: the
+  // multiply-adds of so many rows, and reading the weights, as many as take as long. 0, whatever `rows`: the layer
+  // cannot be split.
+  virtual double WorkToSplit([[maybe_unused]] int64_t rows) const { return 0; }
 
   // Whether the output may be the memory of the first input.
   virtual bool WorksInPlace() const { return false; }

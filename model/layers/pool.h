@@ -18,8 +18,8 @@ class MaxPool : public Layer {
                                     nullptr, {},        {},      nullptr,        call.part, call.parts};
     kernels::Kernels().image.max_pool(&pool);
   }
-  double WorkToSplit() const override {
-    const int64_t outputs = images_ * window_.positions() * window_.channels;
+  double WorkToSplit(int64_t rows) const override {
+    const int64_t outputs = rows * images_ * window_.positions() * window_.channels;
     return IsImage(window_) ? static_cast<double>(outputs * window_.steps()) : 0;
   }
 

@@ -132,7 +132,7 @@ class Process(unittest.TestCase):
             capped = [line for line in server.log if "threads_capped" in line]
             self.assertEqual(len(capped), 1, server.log)
             self.assertIn('asked="3 workers, 1000 threads each"', capped[0])
-            self.assertIn("given=", capped[0])
+            self.assertRegex(capped[0], 'given="1 worker, [0-9]+ threads? each"')
             self.assertIn("limit=", capped[0])
             answer = halfwave("predict", ZOO / "pictures/digit_7.png", "--server", server.grpc, "--top", 1)
             self.assertIn(" 7 ", answer)

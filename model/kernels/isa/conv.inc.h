@@ -266,7 +266,7 @@ inline int PanelPackets(int64_t rows, int64_t out) {
   return best;
 }
 
-// What a part of a call computes of so many channels, positions or other things, as equal as whole `panel`s allow.
+// What a part of a call computes of so many channels, rows or positions, as equal as whole `panel`s allow.
 struct Share {
   int64_t begin, end;
 };
@@ -274,6 +274,14 @@ inline Share ShareOf(const ConvCall& call, int64_t count, int64_t panel) {
   const int64_t panels = (count + panel - 1) / panel;
   const auto first = [&](int64_t part) { return Min((panels * part + call.parts - 1) / call.parts * panel, count); };
   return {first(call.part), first(call.part + 1)};
+}
+
+// Of several rows a part computes some; else all parts share the lines of the only one.
+inline Share RowShare(const ConvCall& call) {
+  return call.rows > 1 ? ShareOf(call, call.rows, 1) : Share{0, call.rows};
+}
+inline Share LineShare(const ConvCall& call, int64_t lines) {
+  return call.rows > 1 ? Share{0, lines} : ShareOf(call, lines, 1);
 }
 
 // Floats of weights that each part had better read for itself: it then finds most of its inputs in its own cache, where
@@ -378,20 +386,19 @@ void RunDirect(const ConvCall* call) {
   sum.step_stride = s.dilation_width * s.channels;
   sum.depth = in_one_piece ? s.kernel_width * s.channels : s.channels;
   sum.row_stride = s.stride_width * s.channels;
-  Share outputs = {0, channels}, lines = {0, one_line ? 1 : s.out_height}, line_share = {0, positions};
+  Share outputs = {0, channels}, rows = {0, call->rows}, lines = {0, one_line ? 1 : s.out_height};
+  Share in_line = {0, positions};
   if (DirectDepth(s) * channels > kFewWeights && channels >= call->parts * packets * kLanes) {
     outputs = ShareOf(*call, channels, packets * kLanes);
-  } else if (one_line) {
-    line_share = ShareOf(*call, positions, 1);
   } else {
-    lines = ShareOf(*call, lines.end, 1);
+    rows = RowShare(*call);
+    (one_line ? in_line : lines) = LineShare(*call, one_line ? positions : s.out_height);
   }
-  if (lines.begin == lines.end) return;
   float* largest = call->scratch;
   float* padded = call->scratch + channels;
-  const float* x = call->x;
-  float* y = call->y;
-  for (int64_t row = 0; row < call->rows; ++row) {
+  const float* x = call->x + rows.begin * call->images * s.height * s.width * s.channels;
+  float* y = call->y + rows.begin * call->images * s.out_height * s.out_width * s.out_channels;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
     Finisher finisher = BeginRow(*call, row, channels, largest);
     for (int64_t image = 0; image < call->images; ++image) {
       if (padding) Pad(s, x, padded);
@@ -408,9 +415,9 @@ void RunDirect(const ConvCall* call) {
         tile.channel = first;
         tile.columns = s.out_channels - first < wide * kLanes ? s.out_channels - first : wide * kLanes;
         for (int64_t oy = lines.begin; oy < lines.end; ++oy) {
-          tile.x = source + oy * s.stride_height * line + line_share.begin * sum.row_stride;
-          tile.y = y + (oy * s.out_width + line_share.begin) * s.out_channels + first;
-          RunLine(tile, wide, line_share.end - line_share.begin);
+          tile.x = source + oy * s.stride_height * line + in_line.begin * sum.row_stride;
+          tile.y = y + (oy * s.out_width + in_line.begin) * s.out_channels + first;
+          RunLine(tile, wide, in_line.end - in_line.begin);
         }
         tile.bias += wide * kLanes;
         tile.weights += DirectDepth(s) * wide * kLanes;

@@ -197,12 +197,12 @@ inline void RunDepthwiseChannels(const DepthwiseCall& call) {
 void RunDepthwise(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t steps = s.kernel_height * s.kernel_width, channels = RoundUp(s.channels, kLanes);
-  const Share lines = ShareOf(*call, s.out_height, 1);
+  const Share rows = RowShare(*call), lines = LineShare(*call, s.out_height);
   float* const zeros = call->scratch + channels;
   __builtin_memset(zeros, 0, (s.width * s.channels + kLanes) * sizeof(float));
-  const float* x = call->x;
-  float* y = call->y;
-  for (int64_t row = 0; row < call->rows; ++row) {
+  const float* x = call->x + rows.begin * call->images * s.height * s.width * s.channels;
+  float* y = call->y + rows.begin * call->images * s.out_height * s.out_width * s.out_channels;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
     Finisher finisher = BeginRow(*call, row, channels, call->scratch);
     for (int64_t image = 0; image < call->images; ++image) {
       for (int64_t channel = 0; channel < s.channels; channel += kLanes) {

@@ -233,7 +233,7 @@ void RunWinograd(const ConvCall* call) {
   if (total < call->parts * kManyTiles && out >= call->parts * panel) {
     outputs = ShareOf(*call, out, panel);
   } else {
-    tiles = ShareOf(*call, total, 1);
+    tiles = ShareOf(*call, total, call->rows > 1 ? tiles_per_row : 1);
   }
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   Finisher finisher = {};

@@ -179,11 +179,13 @@ std::string Zoo(const char* name) {
 struct Network {
   const char* name;
   std::function<std::string()> bytes;
+  ModelOptions options = {};
 };
 
 const std::vector<Network>& Networks() {
   static const auto& networks = *new std::vector<Network>{
       {"Perceptron", Perceptron},
+      {"PerceptronOfHalves", Perceptron, {.weights = WeightFormat::kHalf}},
       {"Pictures", Pictures},
       {"WideLayers", WideLayers},
       {"Residual", Residual},
@@ -223,7 +225,8 @@ TEST_P(BatchInvariance, ARowsBitsAreThoseItHasAlone) {
   const kernels::Isa& isa = kernels::Isas()[std::get<0>(GetParam())];
   if (!isa.available) GTEST_SKIP() << "SKIPPED: this processor has no " << isa.table->name;
   ASSERT_TRUE(kernels::SelectIsa(isa.table->name).ok());
-  const auto loaded = LoadModel(Networks()[std::get<1>(GetParam())].bytes());
+  const Network& network = Networks()[std::get<1>(GetParam())];
+  const auto loaded = LoadModel(network.bytes(), network.options);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   const std::shared_ptr<const Model> model = *loaded;
 

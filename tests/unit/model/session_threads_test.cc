@@ -17,7 +17,7 @@ using Ints = std::vector<int64_t>;
 
 // Wide maps and narrow features by turns, so that memory of many sizes is used again and again; an input that is read
 // again at the end, three outputs, one of them from the middle, and all families of activations.
-std::shared_ptr<const Model> Branches() {
+std::shared_ptr<const Model> Branches(WeightFormat weights) {
   OnnxBuilder network(13);
   network.Input("x", {-1, 3, 16, 16})
       .Input("z", {-1, 20})
@@ -48,7 +48,7 @@ std::shared_ptr<const Model> Branches() {
       .Output("y")
       .Output("s")
       .Output("h");
-  auto model = LoadModel(network.Bytes());
+  auto model = LoadModel(network.Bytes(), {.weights = weights});
   EXPECT_TRUE(model.ok()) << model.status();
   return model.ok() ? *model : nullptr;
 }
@@ -61,9 +61,13 @@ void Fill(Session& session, int64_t rows) {
   }
 }
 
-TEST(SessionThreads, BitsAndCountsAreThoseOfOneThread) {
+class SessionThreads : public testing::TestWithParam<WeightFormat> {};
+INSTANTIATE_TEST_SUITE_P(Weights, SessionThreads, testing::Values(WeightFormat::kFloat, WeightFormat::kHalf),
+                         [](const auto& info) { return info.param == WeightFormat::kHalf ? "Halves" : "Floats"; });
+
+TEST_P(SessionThreads, BitsAndCountsAreThoseOfOneThread) {
   constexpr int64_t kMaxRows = 41;
-  const std::shared_ptr<const Model> model = Branches();
+  const std::shared_ptr<const Model> model = Branches(GetParam());
   ASSERT_NE(model, nullptr);
   Session one(model, kMaxRows);
   EXPECT_EQ(one.threads(), 1);
@@ -97,7 +101,7 @@ TEST(SessionThreads, BitsAndCountsAreThoseOfOneThread) {
   }
 }
 
-TEST(SessionThreads, AnInputThatIsAnOutputComesOutAsItWentIn) {
+TEST(Session, AnInputThatIsAnOutputComesOutAsItWentIn) {
   OnnxBuilder network(13);
   network.Input("x", {-1, 300}).Weight("w", {300, 300}, Noise(300 * 300, 1));
   network.Node("MatMul", {"x", "w"}, {"y"}).Node("Identity", {"x"}, {"same"}).Output("y").Output("same").Output("x");
