@@ -30,8 +30,8 @@ struct ConvCall {
   Activation activation;
   UnitCounts counts;
   const float* summand = nullptr;  // if not null: as y; overlaps y nowhere
-  // If there are several parts, the call computes and counts one share of the outputs, perhaps none: some channels, some
-  // rows, or of a row alone some positions; its units are active if they are in any part.
+  // If there are several parts, the call computes and counts one share of the outputs, perhaps none: some channels,
+  // some rows, or of a row alone some positions; its units are active if they are in any part.
   int64_t part = 0, parts = 1;
 };
 

@@ -53,6 +53,36 @@ std::shared_ptr<const Model> Branches(WeightFormat weights) {
   return model.ok() ? *model : nullptr;
 }
 
+// A convolution of each kind before so many weights that threads go through a few rows together.
+std::shared_ptr<const Model> ManyWeights(WeightFormat weights) {
+  const OnnxBuilder::Attributes same = {{"pads", Ints{1, 1, 1, 1}}};
+  OnnxBuilder network(13);
+  network.Input("x", {-1, 3, 12, 12})
+      .Weight("direct", {32, 3, 3, 3}, Noise(32 * 27, 1))
+      .Weight("winograd", {32, 32, 3, 3}, Noise(32 * 32 * 9, 2, -0.1f, 0.1f))
+      .Weight("depthwise", {32, 1, 3, 3}, Noise(32 * 9, 3))
+      .Weight("point", {64, 32, 1, 1}, Noise(64 * 32, 4, -0.2f, 0.2f))
+      .Weight("w1", {64 * 36, 600}, Noise(64 * 36 * 600, 5, -0.05f, 0.05f))
+      .Weight("w2", {600, 10}, Noise(600 * 10, 6, -0.1f, 0.1f))
+      .Node("Conv", {"x", "direct"}, {"a"}, same)
+      .Node("Relu", {"a"}, {"b"})
+      .Node("Conv", {"b", "winograd"}, {"c"}, same)
+      .Node("Relu", {"c"}, {"d"})
+      .Node("MaxPool", {"d"}, {"e"}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}})
+      .Node("Conv", {"e", "depthwise"}, {"f"}, {{"group", int64_t{32}}, {"pads", Ints{1, 1, 1, 1}}})
+      .Node("Relu", {"f"}, {"g"})
+      .Node("Conv", {"g", "point"}, {"h"})
+      .Node("Relu", {"h"}, {"i"})
+      .Node("Flatten", {"i"}, {"j"})
+      .Node("MatMul", {"j", "w1"}, {"k"})
+      .Node("Relu", {"k"}, {"l"})
+      .Node("MatMul", {"l", "w2"}, {"y"})
+      .Output("y");
+  auto model = LoadModel(network.Bytes(), {.weights = weights});
+  EXPECT_TRUE(model.ok()) << model.status();
+  return model.ok() ? *model : nullptr;
+}
+
 void Fill(Session& session, int64_t rows) {
   for (size_t i = 0; i < session.model().inputs().size(); ++i) {
     const int64_t row = RowElements(session.model().inputs()[i].shape);
@@ -61,13 +91,23 @@ void Fill(Session& session, int64_t rows) {
   }
 }
 
-class SessionThreads : public testing::TestWithParam<WeightFormat> {};
-INSTANTIATE_TEST_SUITE_P(Weights, SessionThreads, testing::Values(WeightFormat::kFloat, WeightFormat::kHalf),
-                         [](const auto& info) { return info.param == WeightFormat::kHalf ? "Halves" : "Floats"; });
+struct Case {
+  const char* name;
+  std::shared_ptr<const Model> (*model)(WeightFormat weights);
+  WeightFormat weights;
+};
+
+class SessionThreads : public testing::TestWithParam<Case> {};
+INSTANTIATE_TEST_SUITE_P(Models, SessionThreads,
+                         testing::Values(Case{"Branches", Branches, WeightFormat::kFloat},
+                                         Case{"BranchesOfHalves", Branches, WeightFormat::kHalf},
+                                         Case{"ManyWeights", ManyWeights, WeightFormat::kFloat},
+                                         Case{"ManyWeightsOfHalves", ManyWeights, WeightFormat::kHalf}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST_P(SessionThreads, BitsAndCountsAreThoseOfOneThread) {
   constexpr int64_t kMaxRows = 41;
-  const std::shared_ptr<const Model> model = Branches(GetParam());
+  const std::shared_ptr<const Model> model = GetParam().model(GetParam().weights);
   ASSERT_NE(model, nullptr);
   Session one(model, kMaxRows);
   EXPECT_EQ(one.threads(), 1);
