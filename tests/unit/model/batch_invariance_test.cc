@@ -95,7 +95,7 @@ std::string Pictures() {
 
 // Layers wide enough to be shared by their outputs, where threads work on one row.
 std::string WideLayers() {
-  return Chain({3, 10, 10})
+  return Chain({3, 6, 6})
       .Conv({70, 3, 3, 3})
       .Then("Relu")
       .Conv({136, 70, 3, 3})
@@ -105,7 +105,7 @@ std::string WideLayers() {
       .Conv({72, 136, 1, 1})
       .Then("Relu")
       .Then("Flatten")
-      .Gemm(72 * 25, 300)
+      .Gemm(72 * 9, 300)
       .Then("Relu")
       .Gemm(300, 10)
       .Bytes();
