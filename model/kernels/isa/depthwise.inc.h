@@ -9,11 +9,6 @@ namespace {
 // Output positions that share what they see.
 constexpr int kNeighbours = 4;
 
-template <auto kValue>
-struct Constant {
-  static constexpr auto value = kValue;
-};
-
 int64_t DepthwisePackedElements(const ConvShape* s) {
   return (s->kernel_height * s->kernel_width + 1) * RoundUp(s->channels, kLanes);
 }

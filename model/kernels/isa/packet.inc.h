@@ -135,6 +135,12 @@ inline int64_t ListNotZero(const float* x, int64_t count, float* values, int32_t
   return listed;
 }
 
+// A number as a type: tells a lambda at compile time.
+template <auto kValue>
+struct Constant {
+  static constexpr auto value = kValue;
+};
+
 constexpr int64_t Max(int64_t a, int64_t b) { return a > b ? a : b; }
 constexpr int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }

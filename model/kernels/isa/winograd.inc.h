@@ -10,10 +10,12 @@ namespace halfwave::kernels {
 namespace {
 
 constexpr int64_t kPoints = 36;
-// Tiles that are transformed at a time: the weights of a point pass by once for all of them.
+// Tiles that are transformed at a time, at most: the weights of a point pass by once for all of them.
 constexpr int64_t kWinogradTiles = 48;
 // And so many for each part make it worth passing by all weights rather than transforming all tiles in each.
 constexpr int64_t kManyTiles = 12;
+// Fewer, where these would leave too little of the second-level cache to the weights.
+inline int64_t TilesAtOnce(const ConvShape& s) { return s.channels + s.out_channels < 96 ? kWinogradTiles : 36; }
 
 // Floats from one point's tiles to the next's: a cache line more than they take, or all points of a tile would compete
 // for the same few places in the cache.
@@ -67,128 +69,181 @@ void PackWinograd(const ConvShape* s, const float* weights, const float* bias, f
 
 struct WinogradScratch {
   float* largest;   // [out_channels]
-  float* zeros;     // [channels]
+  float* zeros;     // [6, channels]
   float* inputs;    // [kPoints, tiles, channels]
   float* products;  // [kPoints, tiles, out_channels]
 };
 
 inline WinogradScratch DivideScratch(const ConvShape& s, float* scratch) {
   const int64_t in = RoundUp(s.channels, kLanes), out = RoundUp(s.out_channels, kLanes);
-  return {scratch, scratch + out, scratch + out + in, scratch + out + in + kPoints * PointStride(in)};
+  return {scratch, scratch + out, scratch + out + 6 * in, scratch + out + 6 * in + kPoints * PointStride(in)};
 }
 
 int64_t WinogradScratchElements(const ConvShape* s) {
   const int64_t in = RoundUp(s->channels, kLanes), out = RoundUp(s->out_channels, kLanes);
-  return in + out + kPoints * (PointStride(in) + PointStride(out));
+  return 6 * in + out + kPoints * (PointStride(in) + PointStride(out));
 }
 
-// B' d, six values at a time.
-[[gnu::always_inline]] inline void TransformInputs(const Packet (&d)[6], Packet (&out)[6]) {
+// Two of the six values of B' d: those that need the same products. They are computed in pairs, or 6x6 of them would
+// not fit into the registers.
+template <int kPair>
+[[gnu::always_inline]] inline void TransformInputs(const Packet (&d)[6], Packet& first, Packet& second) {
   const Packet four = Broadcast(4), minus_four = Broadcast(-4), minus_five = Broadcast(-5), two = Broadcast(2),
                minus_one = Broadcast(-1);
-  out[0] = MultiplyAdd(four, d[0], MultiplyAdd(minus_five, d[2], d[4]));
-  const Packet a = MultiplyAdd(minus_four, d[2], d[4]), b = MultiplyAdd(minus_four, d[1], d[3]);
-  out[1] = Add(a, b);
-  out[2] = MultiplyAdd(minus_one, b, a);
-  const Packet c = MultiplyAdd(minus_one, d[2], d[4]), e = Multiply(two, MultiplyAdd(minus_one, d[1], d[3]));
-  out[3] = Add(c, e);
-  out[4] = MultiplyAdd(minus_one, e, c);
-  out[5] = MultiplyAdd(four, d[1], MultiplyAdd(minus_five, d[3], d[5]));
+  if constexpr (kPair == 0) {  // 0 and 5
+    first = MultiplyAdd(four, d[0], MultiplyAdd(minus_five, d[2], d[4]));
+    second = MultiplyAdd(four, d[1], MultiplyAdd(minus_five, d[3], d[5]));
+  } else if constexpr (kPair == 1) {  // 1 and 2
+    const Packet a = MultiplyAdd(minus_four, d[2], d[4]), b = MultiplyAdd(minus_four, d[1], d[3]);
+    first = Add(a, b);
+    second = MultiplyAdd(minus_one, b, a);
+  } else {  // 3 and 4
+    const Packet a = MultiplyAdd(minus_one, d[2], d[4]), b = Multiply(two, MultiplyAdd(minus_one, d[1], d[3]));
+    first = Add(a, b);
+    second = MultiplyAdd(minus_one, b, a);
+  }
+}
+constexpr int kPairs[3][2] = {{0, 5}, {1, 2}, {3, 4}};
+
+// Two of the four values of A' m, kFirst and kFirst + 2.
+template <int kFirst>
+[[gnu::always_inline]] inline void TransformProducts(const Packet (&m)[6], Packet& first, Packet& second) {
+  const Packet minus_one = Broadcast(-1);
+  if constexpr (kFirst == 0) {
+    const Packet a = Add(m[1], m[2]), c = Add(m[3], m[4]);
+    first = Add(Add(m[0], a), c);
+    second = MultiplyAdd(Broadcast(4), c, a);
+  } else {
+    const Packet b = MultiplyAdd(minus_one, m[2], m[1]), d = MultiplyAdd(minus_one, m[4], m[3]);
+    first = MultiplyAdd(Broadcast(2), d, b);
+    second = Add(MultiplyAdd(Broadcast(8), d, b), m[5]);
+  }
 }
 
-// A' m, six values to four.
-[[gnu::always_inline]] inline void TransformProducts(const Packet (&m)[6], Packet (&out)[4]) {
-  const Packet minus_one = Broadcast(-1);
-  const Packet a = Add(m[1], m[2]), b = MultiplyAdd(minus_one, m[2], m[1]);
-  const Packet c = Add(m[3], m[4]), d = MultiplyAdd(minus_one, m[4], m[3]);
-  out[0] = Add(Add(m[0], a), c);
-  out[1] = MultiplyAdd(Broadcast(2), d, b);
-  out[2] = MultiplyAdd(Broadcast(4), c, a);
-  out[3] = Add(MultiplyAdd(Broadcast(8), d, b), m[5]);
+// Two rows of the transformed 6x6 inputs at `lines`, of one register of channels; to: [kPoints], so far apart.
+template <int kPair, typename LoadInput>
+[[gnu::always_inline]] inline void TransformRows(LoadInput load, float* to, int64_t stride) {
+  Packet first[6], second[6];  // by column
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    Packet d[6];
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) d[i] = load(i, j);
+    TransformInputs<kPair>(d, first[j], second[j]);
+  }
+  const auto finish = [&](const Packet(&row)[6], float* at) {
+    Packet out[6];
+    TransformInputs<0>(row, out[0], out[5]);
+    TransformInputs<1>(row, out[1], out[2]);
+    TransformInputs<2>(row, out[3], out[4]);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) Store(at + j * stride, out[j]);
+  };
+  finish(first, to + kPairs[kPair][0] * 6 * stride);
+  finish(second, to + kPairs[kPair][1] * 6 * stride);
+}
+
+template <typename LoadInput>
+[[gnu::always_inline]] inline void TransformAll(LoadInput load, float* to, int64_t stride) {
+  TransformRows<0>(load, to, stride);
+  TransformRows<1>(load, to, stride);
+  TransformRows<2>(load, to, stride);
+}
+
+// The whole registers of channels of a tile of six lines, the first column being outside if kLeft, the last if kRight.
+template <bool kLeft, bool kRight>
+inline void TransformLines(const float* const (&lines)[6], int64_t depth, int64_t whole, float* to, int64_t stride) {
+  for (int64_t c = 0; c < whole; c += kLanes) {
+    const auto load = [&](int i, int j) {
+      return (kLeft && j == 0) || (kRight && j == 5) ? Broadcast(0) : Load(lines[i] + j * depth + c);
+    };
+    TransformAll(load, to + c, stride);
+  }
 }
 
 // The 6x6 inputs of the tile whose first output is (oy, ox), for all points.
 [[gnu::noinline]] void TransformTile(const ConvShape& s, const float* image, int64_t oy, int64_t ox, const float* zeros,
                                      float* to) {
-  const int64_t channels = RoundUp(s.channels, kLanes), whole = s.channels / kLanes * kLanes;
-  const float* from[kPoints];
+  const int64_t channels = RoundUp(s.channels, kLanes), stride = PointStride(channels), depth = s.channels;
+  const int64_t left = ox - s.pad_left, before = Max(-left, 0), behind = Max(left + 6 - s.width, 0);
+  const float* lines[6];
   for (int64_t i = 0; i < 6; ++i) {
     const int64_t y = oy + i - s.pad_top;
-    for (int64_t j = 0; j < 6; ++j) {
-      const int64_t x = ox + j - s.pad_left;
-      const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
-      from[i * 6 + j] = inside ? image + (y * s.width + x) * s.channels : zeros;
+    lines[i] = y >= 0 && y < s.height ? image + (y * s.width + left) * depth : zeros;
+  }
+  int64_t c = 0;
+  if (before <= 1 && behind <= 1) {
+    c = depth / kLanes * kLanes;
+    if (before == 1) {
+      behind == 1 ? TransformLines<true, true>(lines, depth, c, to, stride)
+                  : TransformLines<true, false>(lines, depth, c, to, stride);
+    } else {
+      behind == 1 ? TransformLines<false, true>(lines, depth, c, to, stride)
+                  : TransformLines<false, false>(lines, depth, c, to, stride);
     }
   }
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    Packet columns[6][6];  // by column, then transformed row
-    for (int j = 0; j < 6; ++j) {
-      Packet d[6];
-      if (c < whole) {
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; ++i) d[i] = Load(from[i * 6 + j] + c);
-      } else {
-        for (int i = 0; i < 6; ++i) {
-          alignas(64) float part[kLanes] = {};
-          for (int64_t k = 0; k < s.channels - c; ++k) part[k] = from[i * 6 + j][c + k];
-          d[i] = LoadAligned(part);
-        }
+  for (; c < channels; c += kLanes) {
+    alignas(64) float part[kPoints * kLanes];
+    for (int64_t i = 0; i < 6; ++i) {
+      for (int64_t j = 0; j < 6; ++j) {
+        const bool inside = j >= before && j < 6 - behind;
+        Store(part + (i * 6 + j) * kLanes, inside ? LoadPart(lines[i] + j * depth + c, depth - c) : Broadcast(0));
       }
-      TransformInputs(d, columns[j]);
     }
-    for (int i = 0; i < 6; ++i) {
-      Packet d[6], out[6];
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) d[j] = columns[j][i];
-      TransformInputs(d, out);
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) Store(to + (i * 6 + j) * PointStride(channels) + c, out[j]);
-    }
+    TransformAll([&](int i, int j) { return LoadAligned(part + (i * 6 + j) * kLanes); }, to + c, stride);
   }
+}
+
+// Two columns of the 4x4 outputs of a tile, for a register of channels: kFirst and kFirst + 2.
+template <int kFirst>
+[[gnu::always_inline]] inline void TransformColumns(const float* products, int64_t stride, const Packet& bias,
+                                                    Packet (&outputs)[8][1]) {
+  Packet first[6], second[6];  // by row
+#pragma GCC unroll 6
+  for (int i = 0; i < 6; ++i) {
+    Packet m[6];
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) m[j] = Load(products + (i * 6 + j) * stride);
+    TransformProducts<kFirst>(m, first[i], second[i]);
+  }
+  const auto finish = [&](const Packet(&column)[6], int at) {
+    Packet out[4];
+    TransformProducts<0>(column, out[0], out[2]);
+    TransformProducts<1>(column, out[1], out[3]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) outputs[2 * i + at][0] = Add(out[i], bias);
+  };
+  finish(first, 0);
+  finish(second, 1);
 }
 
 // From the products of a tile to at most 4x4 outputs.
 [[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, const Share& outputs, const float* products,
                                           const float* bias, int64_t oy, int64_t ox, float* image, Finisher& finisher) {
   const int64_t stride = PointStride(RoundUp(s.out_channels, kLanes));
-  const int64_t height = s.out_height - oy < 4 ? s.out_height - oy : 4;
-  const int64_t width = s.out_width - ox < 4 ? s.out_width - ox : 4;
+  const int64_t height = Min(s.out_height - oy, 4), width = Min(s.out_width - ox, 4);
+  const int64_t line = s.out_width * s.out_channels;
   float* corner = image + (oy * s.out_width + ox) * s.out_channels;
   for (int64_t c = outputs.begin; c < outputs.end; c += kLanes) {
-    Packet rows[6][4];
-    for (int i = 0; i < 6; ++i) {
-      Packet m[6];
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) m[j] = Load(products + (i * 6 + j) * stride + c);
-      TransformProducts(m, rows[i]);
-    }
-    const Packet offset = LoadAligned(bias + c);
-    Packet outputs[16][1];  // row by row
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      Packet m[6], column[4];
-#pragma GCC unroll 6
-      for (int i = 0; i < 6; ++i) m[i] = rows[i][j];
-      TransformProducts(m, column);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) outputs[4 * i + j][0] = Add(column[i], offset);
-    }
-    const int64_t columns = s.out_channels - c < kLanes ? s.out_channels - c : kLanes;
-    const int64_t line = s.out_width * s.out_channels;
-    const auto at = [&](int64_t r) { return corner + r / 4 * line + r % 4 * s.out_channels + c; };
-    if (height == 4 && width == 4) {
-      FinishTile(finisher, c, columns, at, outputs);
-      continue;
-    }
-    alignas(64) float values[16 * kLanes];
-#pragma GCC unroll 16
-    for (int r = 0; r < 16; ++r) Store(values + r * kLanes, outputs[r][0]);
-    for (int64_t r = 0; r < 16; ++r) {
-      if (r / 4 >= height || r % 4 >= width) continue;
-      Packet one[1][1] = {{LoadAligned(values + r * kLanes)}};
-      FinishTile(
-          finisher, c, columns, [&](int) { return at(r); }, one);
-    }
+    const int64_t columns = Min(s.out_channels - c, kLanes);
+    const auto finish = [&](auto first_column) {
+      constexpr int kFirst = decltype(first_column)::value;
+      Packet sums[8][1];
+      TransformColumns<kFirst>(products + c, stride, LoadAligned(bias + c), sums);
+      const auto at = [&](int64_t r) { return corner + r / 2 * line + (kFirst + r % 2 * 2) * s.out_channels + c; };
+      if (height == 4 && width == 4) return FinishTile(finisher, c, columns, at, sums);
+      alignas(64) float values[8 * kLanes];
+#pragma GCC unroll 8
+      for (int r = 0; r < 8; ++r) Store(values + r * kLanes, sums[r][0]);
+      for (int64_t r = 0; r < 8; ++r) {
+        if (r / 2 >= height || kFirst + r % 2 * 2 >= width) continue;
+        Packet one[1][1] = {{LoadAligned(values + r * kLanes)}};
+        FinishTile(
+            finisher, c, columns, [&](int) { return at(r); }, one);
+      }
+    };
+    finish(Constant<0>{});
+    finish(Constant<1>{});
   }
 }
 
@@ -224,7 +279,7 @@ void RunWinograd(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t out = RoundUp(s.out_channels, kLanes), in = RoundUp(s.channels, kLanes);
   const WinogradScratch scratch = DivideScratch(s, call->scratch);
-  for (int64_t c = 0; c < in; ++c) scratch.zeros[c] = 0;
+  __builtin_memset(scratch.zeros, 0, 6 * in * sizeof(float));
   const int64_t across = (s.out_width + 3) / 4, tiles_per_image = WinogradTilesOf(s);
   const int64_t tiles_per_row = call->images * tiles_per_image, total = call->rows * tiles_per_row;
   // Enough tiles share the weights, or few share the transformed inputs.
@@ -237,8 +292,9 @@ void RunWinograd(const ConvCall* call) {
   }
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   Finisher finisher = {};
-  for (int64_t begin = tiles.begin; begin < tiles.end; begin += kWinogradTiles) {
-    const int64_t count = Min(tiles.end - begin, kWinogradTiles);
+  int64_t blocks = (tiles.end - tiles.begin + TilesAtOnce(s) - 1) / TilesAtOnce(s);
+  for (int64_t begin = tiles.begin, count = 0; blocks > 0; begin += count, --blocks) {
+    count = (tiles.end - begin + blocks - 1) / blocks;
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
