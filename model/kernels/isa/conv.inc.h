@@ -239,8 +239,9 @@ constexpr ConvTileTable MakeConvTiles() {
 constexpr ConvTileTable kConvTiles = MakeConvTiles();
 
 // How many packets a panel of weights is wide where `rows` neighbouring positions are computed at a time: what takes
-// the fewest cycles, counting two multiplications or two loads in each, or one of four per chain.
-inline int PanelPackets(int64_t rows, int64_t out) {
+// the fewest cycles, counting two multiplications or two loads in each, or one of four per chain; of several the
+// narrowest or the widest.
+inline int PanelPackets(int64_t rows, int64_t out, bool widest = false) {
   const int64_t packets = RoundUp(out, kLanes) / kLanes;
   const auto cycles = [&](int64_t width) {
     if (width == 0) return int64_t{0};
@@ -259,7 +260,7 @@ inline int PanelPackets(int64_t rows, int64_t out) {
   int64_t fewest = 0;
   for (int width = 1; width <= kMaxTilePackets; ++width) {
     const int64_t all = packets / width * cycles(width) + cycles(packets % width);
-    if (width > 1 && all >= fewest) continue;
+    if (width > 1 && (widest ? all > fewest : all >= fewest)) continue;
     best = width;
     fewest = all;
   }

@@ -14,15 +14,20 @@ constexpr int64_t kPoints = 36;
 constexpr int64_t kWinogradTiles = 48;
 // And so many for each part make it worth passing by all weights rather than transforming all tiles in each.
 constexpr int64_t kManyTiles = 12;
-// Fewer, where these would leave too little of the second-level cache to the weights.
-inline int64_t TilesAtOnce(const ConvShape& s) { return s.channels + s.out_channels < 96 ? kWinogradTiles : 36; }
+// Fewer, where these would push the weights of all points out of the second-level cache, and else they would stay.
+inline int64_t TilesAtOnce(const ConvShape& s) {
+  return s.channels + s.out_channels >= 96 && s.channels * s.out_channels <= 4096 ? 36 : kWinogradTiles;
+}
 
 // Floats from one point's tiles to the next's: a cache line more than they take, or all points of a tile would compete
 // for the same few places in the cache.
 inline int64_t PointStride(int64_t channels) { return kWinogradTiles * channels + 16; }
 
 inline int64_t WinogradTilesOf(const ConvShape& s) { return (s.out_height + 3) / 4 * ((s.out_width + 3) / 4); }
-inline int WinogradPanelPackets(const ConvShape& s) { return PanelPackets(kWinogradTiles, s.out_channels); }
+// Wide panels where the weights of a point do not stay in the first-level cache.
+inline int WinogradPanelPackets(const ConvShape& s) {
+  return PanelPackets(kWinogradTiles, s.out_channels, s.channels >= 64);
+}
 
 int64_t WinogradPackedElements(const ConvShape* s) {
   return (kPoints * s->channels + 1) * RoundUp(s->out_channels, kLanes);
@@ -120,7 +125,8 @@ template <int kFirst>
   }
 }
 
-// Two rows of the transformed 6x6 inputs at `lines`, of one register of channels; to: [kPoints], so far apart.
+// Two rows of the transformed inputs load(row, column) of one register of channels, for their points; these are so far
+// apart.
 template <int kPair, typename LoadInput>
 [[gnu::always_inline]] inline void TransformRows(LoadInput load, float* to, int64_t stride) {
   Packet first[6], second[6];  // by column
