@@ -19,6 +19,7 @@ ActivityMonitor::ActivityMonitor(const std::vector<ActivationLayer>& layers, uin
     layer.ring_saturated.assign(kSubWindows + 1, 0);
     layer.last_active.assign(info.units, 0);
     layer.lifetime_active.assign(info.units, 0);
+    layer.woke_up.assign(info.units, 0);
     layers_.push_back(std::move(layer));
   }
 }
@@ -56,7 +57,7 @@ void ActivityMonitor::Record(const BatchActivity& batch) {
       active[unit] += counts.active[unit];
       layer.lifetime_active[unit] += counts.active[unit];
       if (counts.active[unit] == 0) continue;
-      if (samples_ - batch.samples - layer.last_active[unit] >= window_) ++layer.woke_up;
+      if (samples_ - batch.samples - layer.last_active[unit] >= window_) ++layer.woke_up[unit];
       layer.last_active[unit] = samples_;
     }
     layer.ring_zeros[current_] += counts.zeros;
@@ -104,7 +105,8 @@ ActivitySnapshot ActivityMonitor::Snapshot() const {
     out.lifetime_active = layer.lifetime_active;
     out.total_active = std::accumulate(layer.lifetime_active.begin(), layer.lifetime_active.end(), uint64_t{0});
     out.total_zeros = layer.total_zeros;
-    out.woke_up = layer.woke_up;
+    out.unit_woke_up = layer.woke_up;
+    out.woke_up = std::accumulate(layer.woke_up.begin(), layer.woke_up.end(), uint64_t{0});
   }
   return snapshot;
 }

@@ -35,7 +35,8 @@ struct LayerSnapshot {
   std::vector<uint64_t> lifetime_active;  // samples since the start on which the unit was active
   uint64_t total_active = 0;              // their sum: only ever grows
   uint64_t total_zeros = 0;
-  uint64_t woke_up = 0;  // how often a unit was active after no activity on a full window or more
+  std::vector<uint32_t> unit_woke_up;  // how often it was active after no activity on a full window or more
+  uint64_t woke_up = 0;                // their sum
 };
 
 struct ActivitySnapshot {
@@ -76,7 +77,7 @@ class ActivityMonitor {
     std::vector<uint64_t> last_active;  // the global number of the last counted sample on which it was; 0: never
     std::vector<uint64_t> lifetime_active;
     uint64_t total_zeros = 0;
-    uint64_t woke_up = 0;
+    std::vector<uint32_t> woke_up;  // see LayerSnapshot::unit_woke_up
   };
 
   void DropWhatIsTooOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

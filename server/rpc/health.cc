@@ -67,6 +67,7 @@ void DescribeUnits(const ActivitySnapshot& activity, size_t index, v1::LayerHeal
     out->set_window_active(counts.window_active[unit]);
     out->set_lifetime_active(counts.lifetime_active[unit]);
     out->set_samples_since_active(counts.samples_since_active[unit]);
+    out->set_woke_up(counts.unit_woke_up[unit]);
     if (activity.reference == nullptr) continue;
     out->set_reference_active(activity.reference->counts.active[index][unit]);
     out->set_watched(activity.reference->watched[index][unit] != 0);

@@ -99,6 +99,8 @@ TEST(ActivityMonitor, AUnitSilentForAFullWindowIsSilentAndWakesUpAgain) {
   snapshot = monitor.Snapshot();
   EXPECT_EQ(Summarize(snapshot)[0].silent_units, 0u);
   EXPECT_EQ(snapshot.layers[0].samples_since_active[0], 0u);
+  EXPECT_EQ(snapshot.layers[0].unit_woke_up, (std::vector<uint32_t>{1, 0}));
+  EXPECT_EQ(snapshot.layers[0].woke_up, 1u);
 }
 
 TEST(ActivityMonitor, AUnitThatWasNeverActiveHasBeenSilentSinceTheStart) {
