@@ -9,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/kernels/isa.h"
+#include "proto/health_json.h"
 #include "server/log/log.h"
 #include "server/processors.h"
+#include "server/rpc/health.h"
 #include "server/version.h"
 
 namespace halfwave {
@@ -70,7 +72,9 @@ absl::Status App::Start() {
   HALFWAVE_ASSIGN_OR_RETURN(repository_, Repository::Load(ToRepositoryOptions(options_), metrics_));
   HALFWAVE_RETURN_IF_ERROR(StartGrpc());
   http_ = std::make_unique<HttpServer>(
-      HttpServer::Handlers{.metrics = [this] { return MetricsText(); }, .ready = [this] { return ready_.load(); }});
+      HttpServer::Handlers{.metrics = [this] { return MetricsText(); },
+                           .ready = [this] { return ready_.load(); },
+                           .health = [this](const HealthQuery& query) { return HealthAsJson(query); }});
   HALFWAVE_ASSIGN_OR_RETURN(const Address address, ParseAddress("http", options_.http));
   HALFWAVE_RETURN_IF_ERROR(http_->Start(address.host, address.port));
   SetReady(true);
@@ -106,6 +110,13 @@ absl::Status App::StartGrpc() {
   }
   driver_->Start();
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> App::HealthAsJson(const HealthQuery& query) {
+  HALFWAVE_ASSIGN_OR_RETURN(const std::shared_ptr<ModelVersion> model, repository_->Find(query.model, query.version));
+  const MutexLock lock(one_health_answer_);
+  HALFWAVE_ASSIGN_OR_RETURN(const v1::GetHealthResponse health, DescribeHealth(*model, query.units));
+  return HealthJson(health);
 }
 
 void App::SetReady(bool ready) {

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/base/mutex.h"
 #include "server/http/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/options.h"
@@ -39,10 +41,12 @@ class App {
   absl::Status StartGrpc();
   void WaitUntilClientsHaveGone();
   void SetReady(bool ready);
+  absl::StatusOr<std::string> HealthAsJson(const HealthQuery& query);
 
   const Options options_;
   std::atomic<bool> ready_{false};
   Metrics metrics_;
+  Mutex one_health_answer_;  // at a time is put together: for 100,000 units it takes 85 MB
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<InferenceService> inference_service_;
   std::unique_ptr<NeuronHealthService> health_service_;

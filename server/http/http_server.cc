@@ -3,8 +3,11 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "httplib.h"
+#include "nlohmann/json.hpp"
 
 namespace halfwave {
 namespace {
@@ -17,8 +20,45 @@ constexpr const char* kIndex =
     "halfwave: an inference server for ReLU networks\n\n"
     "/metrics  Prometheus metrics: requests, latency, batches, and what the units of each layer do\n"
     "/healthz  200 while the process lives\n"
-    "/readyz   200 while it takes traffic, 503 otherwise\n\n"
+    "/readyz   200 while it takes traffic, 503 otherwise\n"
+    "/v1/models/{name}/health  what the units of each layer do, as JSON; ?version=VERSION for one that is not the "
+    "newest,\n"
+    "          ?units=LAYER (* for all) for each unit of a layer\n\n"
     "Predictions go over gRPC.\n";
+
+constexpr const char* kJson = "application/json";
+
+// The name in /v1/models/{name}/health. No pattern of the library's: its matcher recurses once a character.
+bool MatchHealthPath(absl::string_view path, std::string& model) {
+  if (!absl::ConsumePrefix(&path, "/v1/models/") || !absl::ConsumeSuffix(&path, "/health") || path.empty())
+    return false;
+  model = std::string(path);
+  return true;
+}
+
+int HttpCode(const absl::Status& status) {
+  if (absl::IsNotFound(status)) return 404;
+  return absl::IsUnavailable(status) ? 503 : 500;
+}
+
+void Answer(const absl::StatusOr<std::string>& json, httplib::Response& response) {
+  if (json.ok()) return response.set_content(*json, kJson);
+  using Json = nlohmann::json;
+  response.status = HttpCode(json.status());
+  response.set_content(
+      Json{{"error", std::string(json.status().message())}}.dump(-1, ' ', false, Json::error_handler_t::replace),
+      kJson);
+}
+
+HealthQuery ToHealthQuery(std::string model, const httplib::Params& parameters) {
+  HealthQuery query;
+  query.model = std::move(model);
+  for (const auto& [key, value] : parameters) {
+    if (key == "version") query.version = value;
+    if (key == "units") query.units.push_back(value);
+  }
+  return query;
+}
 
 }  // namespace
 
@@ -47,6 +87,14 @@ HttpServer::HttpServer(Handlers handlers) : server_(std::make_unique<httplib::Se
     response.status = is_ready ? 200 : 503;
     response.set_content(is_ready ? "ready\n" : "not ready\n", "text/plain");
   });
+  server_->set_pre_routing_handler(
+      [health = std::move(handlers.health)](const httplib::Request& request, httplib::Response& response) {
+        std::string model;
+        const bool reads = request.method == "GET" || request.method == "HEAD";
+        if (!reads || !MatchHealthPath(request.path, model)) return httplib::Server::HandlerResponse::Unhandled;
+        Answer(health(ToHealthQuery(std::move(model), request.params)), response);
+        return httplib::Server::HandlerResponse::Handled;
+      });
 }
 
 HttpServer::~HttpServer() { Stop(); }

@@ -1,4 +1,5 @@
-// The HTTP side: /metrics for Prometheus, /healthz and /readyz for whoever watches the process.
+// The HTTP side: /metrics for Prometheus, /healthz and /readyz for whoever watches the process, and what the units of a
+// model do as JSON under /v1/models/{name}/health.
 #pragma once
 
 #include <functional>
@@ -6,8 +7,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace httplib {
 class Server;
@@ -15,11 +18,20 @@ class Server;
 
 namespace halfwave {
 
+// GET /v1/models/{model}/health?version=VERSION&units=LAYER&units=...; decoded, otherwise as it came.
+struct HealthQuery {
+  std::string model;
+  std::string version;             // empty: not given
+  std::vector<std::string> units;  // layers; "*": all
+};
+
 class HttpServer {
  public:
   struct Handlers {
     std::function<std::string()> metrics;  // the text exposition format
     std::function<bool()> ready;
+    // JSON. An error is answered as {"error": its message}: NOT_FOUND with 404, UNAVAILABLE with 503, others with 500.
+    std::function<absl::StatusOr<std::string>(const HealthQuery&)> health;
   };
 
   explicit HttpServer(Handlers handlers);

@@ -29,7 +29,7 @@ MAY_USE = {
     "server/repository": ["model/base", "model/data", "model/analysis", "model/engine", "model/onnx", "model/activity", "model/zoo",
                           "server/batching", "server/metrics", "server/log"],
     "server/rpc": ["proto", "model/base", "model/graph", "model/activity", "server/repository", "server/metrics", "server/log", "server/version.h"],
-    "server": ["model/base", "model/kernels", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
+    "server": ["proto", "model/base", "model/kernels", "server/http", "server/log", "server/metrics", "server/repository", "server/rpc",
                "server/version.h"],
     "client": ["proto", "model/data"],
 }

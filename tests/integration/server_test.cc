@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "httplib.h"
 #include "model/engine/proof.h"
+#include "nlohmann/json.hpp"
 #include "proto/neuron_health.grpc.pb.h"
 #include "proto/open_inference.grpc.pb.h"
 #include "server/app.h"
@@ -358,6 +359,126 @@ TEST(Server, UnitsOfEachLayerAreReportedOnceTheWindowIsFull) {
       metrics,
       HasSubstr(
           "halfwave_layer_samples_total{activation=\"Relu\",layer=\"relu3\",model=\"digits_cnn\",version=\"1\"} 360"));
+}
+
+// A server of one model "planted" with one layer "relu" of three units on two values a row: the first two fire if their
+// value is above zero, the third never does.
+class PlantedServer : public RunningServer {
+ public:
+  explicit PlantedServer(Options options) : RunningServer(WithModel(options)) {}
+  ~PlantedServer() { std::filesystem::remove_all(Folder()); }
+
+  // Serves that many rows in one batch, and returns once they are counted.
+  void Serve(int rows, float first, float second) {
+    inference::ModelInferRequest request;
+    request.set_model_name("planted");
+    auto* input = request.add_inputs();
+    input->set_name("x");
+    input->set_datatype("FP32");
+    input->add_shape(rows);
+    input->add_shape(2);
+    std::vector<float> values;
+    for (int row = 0; row < rows; ++row) values.insert(values.end(), {first, second});
+    request.add_raw_input_contents(values.data(), values.size() * sizeof(float));
+    inference::ModelInferResponse response;
+    const grpc::Status status = Infer(*this, request, response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    served_ += rows;
+    v1::GetHealthRequest question;
+    v1::GetHealthResponse answer;
+    question.set_model_name("planted");
+    do {  // an answer does not wait for its counting
+      grpc::ClientContext context;
+      ASSERT_TRUE(health->GetHealth(&context, question, &answer).ok());
+    } while (answer.samples_seen() < served_);
+  }
+
+ private:
+  static std::filesystem::path Folder() {
+    return std::filesystem::path(testing::TempDir()) / absl::StrCat("halfwave_planted_", getpid());
+  }
+
+  static Options WithModel(Options options) {
+    std::filesystem::create_directories(Folder());
+    OnnxBuilder model(13);
+    model.Input("x", {-1, 2})
+        .Weight("w", {2, 3}, {1, 0, 0, 0, 1, 0})
+        .Weight("b", {3}, {0, 0, -1})
+        .Node("Gemm", {"x", "w", "b"}, {"z"})
+        .Node("Relu", {"z"}, {"y"}, {{"name", "relu"}})
+        .Output("y");
+    std::ofstream(Folder() / "planted.onnx") << model.Bytes();
+    std::ofstream(Folder() / "broken.onnx") << "this is no model";
+    options.model = Folder().string();
+    return options;
+  }
+
+  uint64_t served_ = 0;
+};
+
+std::vector<std::string> UnitStates(const nlohmann::json& layer) {
+  std::vector<std::string> states;
+  for (const auto& unit : layer.at("unit_health")) states.push_back(unit.at("state"));
+  return states;
+}
+
+TEST(Server, HttpTellsOfEachUnitAsJson) {
+  Options options;
+  options.activity_window = 20;
+  options.profile_from_first = 100;
+  PlantedServer server(options);
+  const std::string path = "/v1/models/planted/health";
+  server.Serve(100, 1, 1);
+  nlohmann::json health = nlohmann::json::parse(server.Get(path));
+  EXPECT_EQ(health["model"], "planted");
+  EXPECT_EQ(health["version"], "1");
+  EXPECT_EQ(health["samples_seen"], 100);
+  EXPECT_EQ(health["reference_samples"], 100);
+  EXPECT_FALSE(health["layers"][0].contains("unit_health"));
+  server.Serve(20, 1, -1);
+  for (const char* query : {"?units=relu", "?units=*", "?version=1&units=%72elu"}) {
+    health = nlohmann::json::parse(server.Get(path + query));
+    const nlohmann::json& layer = health["layers"][0];
+    EXPECT_EQ(layer["family"], "rectifier");
+    EXPECT_EQ(layer["went_silent_units"], 1);
+    EXPECT_NEAR(layer["activity"], 1 / 3.0, 1e-9);
+    EXPECT_THAT(UnitStates(layer), testing::ElementsAre("always_on", "went_silent", "silent"));
+    EXPECT_EQ(layer["unit_health"][1]["samples_since_active"], 20);
+    EXPECT_EQ(layer["unit_health"][1]["reference_active"], 100);
+  }
+}
+
+TEST(Server, HttpSaysWhatIsUnknownAndWhatFailedToLoad) {
+  PlantedServer server(Options{});
+  const auto error = [&](const std::string& path, int expected) -> std::string {
+    int code = 0;
+    const std::string body = server.Get(path, &code);
+    EXPECT_EQ(code, expected) << path;
+    const nlohmann::json json = nlohmann::json::parse(body, nullptr, false);
+    return json.is_object() ? json.value("error", "") : "";
+  };
+  EXPECT_THAT(error("/v1/models/nobody/health", 404), HasSubstr("'nobody'"));
+  EXPECT_THAT(error("/v1/models/planted/health?version=7", 404), HasSubstr("no version '7'"));
+  EXPECT_THAT(error("/v1/models/planted/health?units=tanh", 404), HasSubstr("the model has relu"));
+  EXPECT_THAT(error("/v1/models/broken/health", 503), HasSubstr("not an ONNX model"));
+  EXPECT_EQ(error("/v1/models//health", 404), "");
+  EXPECT_EQ(error("/v1/models/planted", 404), "");
+}
+
+TEST(Server, HttpNamesAreOnlyEverLookedUp) {
+  PlantedServer server(Options{});
+  int code = 0;
+  for (const std::string& name :
+       {std::string("%00"), std::string("..%2F..%2Fplanted"), std::string("%FF%22%0A"), std::string(8000, 'a')}) {
+    EXPECT_TRUE(nlohmann::json::accept(server.Get("/v1/models/" + name + "/health", &code))) << name;
+    EXPECT_EQ(code, 404) << name;
+  }
+  server.Get("/v1/models/" + std::string(10000, 'a') + "/health", &code);
+  EXPECT_EQ(code, 414);
+  server.Get("/v1/models/planted/health?units=" + std::string(7000, '*'), &code);
+  EXPECT_EQ(code, 404);
+  server.Get("/v1/models/planted/health", &code);
+  EXPECT_EQ(code, 200);
 }
 
 TEST(Server, ConcurrentRequestsEachGetTheirOwnAnswer) {
