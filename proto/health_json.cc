@@ -69,6 +69,17 @@ std::string HealthJson(const v1::GetHealthResponse& health, int indent) {
   return Dump(json, indent);
 }
 
+std::string HealthChangeJson(const v1::HealthChange& change) {
+  return Dump({{"samples_seen", change.samples_seen()},
+               {"layer", change.layer()},
+               {"family", FamilyName(change.family())},
+               {"unit", change.unit()},
+               {"before", StateName(change.before())},
+               {"now", StateName(change.now())},
+               {"initial", change.initial()}},
+              -1);
+}
+
 std::string FamilyName(v1::LayerHealth::Family family) {
   const std::string& name = v1::LayerHealth::Family_Name(family);  // empty for one of a newer server
   return name.empty() || family == v1::LayerHealth::FAMILY_UNSPECIFIED ? "unknown" : absl::AsciiStrToLower(name);

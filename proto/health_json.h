@@ -12,6 +12,9 @@ namespace halfwave {
 // -1: all in one line.
 std::string HealthJson(const v1::GetHealthResponse& health, int indent = -1);
 
+// In one line.
+std::string HealthChangeJson(const v1::HealthChange& change);
+
 // The words that stand for enumerators: "rectifier", "went_silent".
 std::string FamilyName(v1::LayerHealth::Family family);
 std::string StateName(v1::UnitHealth::State state);

@@ -143,9 +143,11 @@ void App::WaitUntilClientsHaveGone() {
 void App::Stop() {
   if (server_ != nullptr) {
     SetReady(false);
+    health_service_->StopWatches();
     repository_->Drain(absl::Now() + absl::Seconds(options_.drain_seconds));
     WaitUntilClientsHaveGone();
-    // All that is left are answers on their way out, and streams such as a health watch that never end by themselves.
+    // All that is left are answers on their way out, and streams such as grpc.health.v1's Watch that never end by
+    // themselves.
     server_->Shutdown(std::chrono::system_clock::now() + kTimeForLastAnswers);
     driver_->Stop();
     server_.reset();

@@ -31,10 +31,11 @@ enum class Method {
   kModelInfer,
   kRepositoryIndex,
   kGetHealth,
+  kWatchHealth,
 };
-inline constexpr std::array<const char*, 8> kMethodNames = {"ServerLive",      "ServerReady",   "ModelReady",
+inline constexpr std::array<const char*, 9> kMethodNames = {"ServerLive",      "ServerReady",   "ModelReady",
                                                             "ServerMetadata",  "ModelMetadata", "ModelInfer",
-                                                            "RepositoryIndex", "GetHealth"};
+                                                            "RepositoryIndex", "GetHealth",     "WatchHealth"};
 
 // What is asked of a model at each scrape. Must be thread-safe, and valid until the Metrics object is gone.
 struct ModelReport {

@@ -4,38 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "model/activity/health.h"
 
 namespace halfwave {
 namespace {
-
-v1::LayerHealth::Family ToProto(ActivationFamily family) {
-  switch (family) {
-    case ActivationFamily::kRectifier:
-      return v1::LayerHealth::RECTIFIER;
-    case ActivationFamily::kLeaky:
-      return v1::LayerHealth::LEAKY;
-    case ActivationFamily::kSaturating:
-      return v1::LayerHealth::SATURATING;
-  }
-  return v1::LayerHealth::FAMILY_UNSPECIFIED;
-}
-
-v1::UnitHealth::State ToProto(UnitState state) {
-  switch (state) {
-    case UnitState::kNotYetKnown:
-      return v1::UnitHealth::NOT_YET_KNOWN;
-    case UnitState::kActive:
-      return v1::UnitHealth::ACTIVE;
-    case UnitState::kAlwaysOn:
-      return v1::UnitHealth::ALWAYS_ON;
-    case UnitState::kSilent:
-      return v1::UnitHealth::SILENT;
-    case UnitState::kWentSilent:
-      return v1::UnitHealth::WENT_SILENT;
-  }
-  return v1::UnitHealth::NOT_YET_KNOWN;
-}
 
 void Describe(const ActivitySnapshot& activity, const LayerHealth& health, v1::LayerHealth& layer) {
   layer.set_name(health.layer.name);
@@ -87,6 +58,34 @@ absl::Status CheckNames(const std::vector<std::string>& names, const std::vector
 }
 
 }  // namespace
+
+v1::LayerHealth::Family ToProto(ActivationFamily family) {
+  switch (family) {
+    case ActivationFamily::kRectifier:
+      return v1::LayerHealth::RECTIFIER;
+    case ActivationFamily::kLeaky:
+      return v1::LayerHealth::LEAKY;
+    case ActivationFamily::kSaturating:
+      return v1::LayerHealth::SATURATING;
+  }
+  return v1::LayerHealth::FAMILY_UNSPECIFIED;
+}
+
+v1::UnitHealth::State ToProto(UnitState state) {
+  switch (state) {
+    case UnitState::kNotYetKnown:
+      return v1::UnitHealth::NOT_YET_KNOWN;
+    case UnitState::kActive:
+      return v1::UnitHealth::ACTIVE;
+    case UnitState::kAlwaysOn:
+      return v1::UnitHealth::ALWAYS_ON;
+    case UnitState::kSilent:
+      return v1::UnitHealth::SILENT;
+    case UnitState::kWentSilent:
+      return v1::UnitHealth::WENT_SILENT;
+  }
+  return v1::UnitHealth::NOT_YET_KNOWN;
+}
 
 absl::StatusOr<v1::GetHealthResponse> DescribeHealth(const ModelVersion& model,
                                                      const std::vector<std::string>& unit_layers) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/activity/health.h"
 #include "proto/neuron_health.pb.h"
 #include "server/repository/model_version.h"
 
@@ -14,5 +15,8 @@ namespace halfwave {
 // name that none has.
 absl::StatusOr<v1::GetHealthResponse> DescribeHealth(const ModelVersion& model,
                                                      const std::vector<std::string>& unit_layers);
+
+v1::LayerHealth::Family ToProto(ActivationFamily family);
+v1::UnitHealth::State ToProto(UnitState state);
 
 }  // namespace halfwave

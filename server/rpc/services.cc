@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+#include "model/base/status_macros.h"
 #include "server/log/log.h"
 #include "server/rpc/health.h"
 #include "server/rpc/status.h"
@@ -110,6 +112,34 @@ grpc::Status NeuronHealthService::GetHealth(grpc::ServerContext*, const v1::GetH
     *response = *std::move(health);
     return absl::OkStatus();
   });
+}
+
+grpc::Status NeuronHealthService::WatchHealth(grpc::ServerContext* context, const v1::WatchHealthRequest* request,
+                                              grpc::ServerWriter<v1::HealthChange>* writer) {
+  return Answer(context_, Method::kWatchHealth, [&]() -> absl::Status {
+    HALFWAVE_ASSIGN_OR_RETURN(const std::shared_ptr<const ModelVersion> model,
+                              context_.repository.Find(request->model_name(), request->model_version()));
+    HALFWAVE_ASSIGN_OR_RETURN(const absl::Duration interval, IntervalOf(*request));
+    HALFWAVE_RETURN_IF_ERROR(watches_.Enter());
+    const absl::Cleanup leave = [this] { watches_.Leave(); };
+    return Watch(*context, *model, interval, *writer);
+  });
+}
+
+// A client that has gone is how a watch ends, no error.
+absl::Status NeuronHealthService::Watch(const grpc::ServerContext& call, const ModelVersion& model,
+                                        absl::Duration interval, grpc::ServerWriter<v1::HealthChange>& writer) {
+  UnitStates states;
+  std::vector<v1::HealthChange> changes = states.Update(model.Activity());
+  writer.SendInitialMetadata();
+  while (!call.IsCancelled()) {
+    for (const v1::HealthChange& change : changes) {
+      if (!writer.Write(change)) return absl::OkStatus();
+    }
+    HALFWAVE_RETURN_IF_ERROR(watches_.Wait(interval, [&] { return call.IsCancelled(); }));
+    changes = states.Update(model.Activity());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace halfwave

@@ -8,6 +8,7 @@
 #include "proto/open_inference.grpc.pb.h"
 #include "server/metrics/metrics.h"
 #include "server/repository/repository.h"
+#include "server/rpc/health_watch.h"
 
 namespace halfwave {
 
@@ -49,9 +50,18 @@ class NeuronHealthService : public v1::NeuronHealth::Service {
 
   grpc::Status GetHealth(grpc::ServerContext* context, const v1::GetHealthRequest* request,
                          v1::GetHealthResponse* response) override;
+  grpc::Status WatchHealth(grpc::ServerContext* context, const v1::WatchHealthRequest* request,
+                           grpc::ServerWriter<v1::HealthChange>* writer) override;
+
+  // Ends the watches under way, which would never end by themselves, and refuses new ones.
+  void StopWatches() { watches_.Stop(); }
 
  private:
+  absl::Status Watch(const grpc::ServerContext& call, const ModelVersion& model, absl::Duration interval,
+                     grpc::ServerWriter<v1::HealthChange>& writer);
+
   ServiceContext context_;
+  Watches watches_;
 };
 
 }  // namespace halfwave

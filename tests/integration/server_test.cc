@@ -17,6 +17,7 @@
 #include "httplib.h"
 #include "model/engine/proof.h"
 #include "nlohmann/json.hpp"
+#include "proto/health_json.h"
 #include "proto/neuron_health.grpc.pb.h"
 #include "proto/open_inference.grpc.pb.h"
 #include "server/app.h"
@@ -479,6 +480,131 @@ TEST(Server, HttpNamesAreOnlyEverLookedUp) {
   EXPECT_EQ(code, 404);
   server.Get("/v1/models/planted/health", &code);
   EXPECT_EQ(code, 200);
+}
+
+// A watch of the planted model, from when its server has taken the states at the start.
+class Watch {
+ public:
+  explicit Watch(PlantedServer& server, uint32_t interval_ms = 100) {
+    v1::WatchHealthRequest request;
+    request.set_model_name("planted");
+    request.set_interval_ms(interval_ms);
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    reader_ = server.health->WatchHealth(&context_, request);
+    reader_->WaitForInitialMetadata();
+  }
+  ~Watch() {
+    context_.TryCancel();
+    if (!finished_) Finish();
+  }
+
+  // "initial: unit 2 is silent", "unit 1: active to silent"; "the end" after the last.
+  std::string Next() {
+    v1::HealthChange change;
+    if (!reader_->Read(&change)) return "the end";
+    EXPECT_EQ(change.layer(), "relu");
+    EXPECT_EQ(change.family(), v1::LayerHealth::RECTIFIER);
+    samples_seen = change.samples_seen();
+    if (change.initial()) return absl::StrCat("initial: unit ", change.unit(), " is ", StateName(change.now()));
+    return absl::StrCat("unit ", change.unit(), ": ", StateName(change.before()), " to ", StateName(change.now()));
+  }
+
+  grpc::Status Finish() {
+    finished_ = true;
+    v1::HealthChange change;
+    while (reader_->Read(&change)) continue;
+    return reader_->Finish();
+  }
+
+  uint64_t samples_seen = 0;  // that the last change told of
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::HealthChange>> reader_;
+  bool finished_ = false;
+};
+
+Options SmallWindow() {
+  Options options;
+  options.activity_window = 20;
+  return options;
+}
+
+TEST(Server, AWatchSeesUnitsDieAndWakeUp) {
+  PlantedServer server(SmallWindow());
+  Watch watch(server);
+  server.Serve(19, 1, 1);  // no full window: nothing is said of the third unit
+  server.Serve(20, 1, 1);
+  EXPECT_EQ(watch.Next(), "unit 0: active to always_on");
+  EXPECT_EQ(watch.samples_seen, 39u);
+  EXPECT_EQ(watch.Next(), "unit 1: active to always_on");
+  EXPECT_EQ(watch.Next(), "unit 2: active to silent");
+  server.Serve(20, 1, -1);
+  EXPECT_EQ(watch.Next(), "unit 1: always_on to silent");
+  server.Serve(10, 1, 1);
+  EXPECT_EQ(watch.Next(), "unit 1: silent to active");
+  EXPECT_EQ(watch.samples_seen, 69u);
+
+  Watch late(server);
+  EXPECT_EQ(late.Next(), "initial: unit 0 is always_on");
+  EXPECT_EQ(late.Next(), "initial: unit 2 is silent");
+  server.Serve(20, 0, 1);
+  EXPECT_EQ(late.Next(), "unit 0: always_on to silent");
+}
+
+TEST(Server, AWatchSeesAUnitGoSilentAgainstTheReference) {
+  Options options = SmallWindow();
+  options.profile_from_first = 100;
+  PlantedServer server(options);
+  server.Serve(100, 1, 1);
+  Watch watch(server);
+  EXPECT_EQ(watch.Next(), "initial: unit 0 is always_on");
+  EXPECT_EQ(watch.Next(), "initial: unit 1 is always_on");
+  EXPECT_EQ(watch.Next(), "initial: unit 2 is silent");
+  server.Serve(20, 1, -1);
+  EXPECT_EQ(watch.Next(), "unit 1: always_on to went_silent");
+}
+
+TEST(Server, StoppingEndsWatchesWithinSeconds) {
+  PlantedServer server(SmallWindow());
+  Watch idle(server, 3'600'000);
+  Watch busy(server);
+  const absl::Time start = absl::Now();
+  server.app().Stop();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+  for (Watch* watch : {&idle, &busy}) {
+    const grpc::Status status = watch->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(status.error_message(), "the server is stopping");
+  }
+  EXPECT_THAT(server.app().MetricsText(),
+              HasSubstr("halfwave_requests_total{code=\"UNAVAILABLE\",method=\"WatchHealth\"} 2"));
+}
+
+TEST(Server, AsManyWatchAsMayAndOneThatLeavesMakesRoom) {
+  PlantedServer server(SmallWindow());
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (int i = 0; i < 16; ++i) watches.push_back(std::make_unique<Watch>(server));
+  const grpc::Status refused = Watch(server).Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("16 health watches"));
+  watches.pop_back();
+  server.Serve(20, 1, 1);
+  while (Watch(server).Next() == "the end") continue;  // the server looks ten times a second whether a client has gone
+}
+
+TEST(Server, AWatchThatCannotBeIsRefused) {
+  PlantedServer server(SmallWindow());
+  const auto code = [&](const std::string& model, uint32_t interval_ms) {
+    v1::WatchHealthRequest request;
+    request.set_model_name(model);
+    request.set_interval_ms(interval_ms);
+    grpc::ClientContext context;
+    return server.health->WatchHealth(&context, request)->Finish().error_code();
+  };
+  EXPECT_EQ(code("nobody", 0), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(code("broken", 0), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(code("planted", 99), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST(Server, ConcurrentRequestsEachGetTheirOwnAnswer) {
