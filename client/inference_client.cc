@@ -179,12 +179,26 @@ absl::StatusOr<InferenceOutput> InferenceClient::Infer(const InferenceInput& inp
   return ReadAnswer(*response, input.shape[0]);
 }
 
-absl::StatusOr<v1::GetHealthResponse> InferenceClient::Health(const std::string& model, const std::string& version) {
+absl::StatusOr<v1::GetHealthResponse> InferenceClient::Health(const std::string& model, const std::string& version,
+                                                              const std::vector<std::string>& unit_layers) {
   v1::GetHealthRequest request;
   request.set_model_name(model);
   request.set_model_version(version);
+  for (const std::string& layer : unit_layers) request.add_unit_layers(layer);
   return Call<v1::GetHealthRequest, v1::GetHealthResponse>(
       [&](auto&&... arguments) { return health_->GetHealth(arguments...); }, request);
+}
+
+absl::Status InferenceClient::WatchHealth(const v1::WatchHealthRequest& request,
+                                          const std::function<bool(const v1::HealthChange&)>& on_change) {
+  grpc::ClientContext context;
+  const std::unique_ptr<grpc::ClientReader<v1::HealthChange>> reader = health_->WatchHealth(&context, request);
+  v1::HealthChange change;
+  bool wanted = true;
+  while (wanted && reader->Read(&change)) wanted = on_change(change);
+  if (!wanted) context.TryCancel();
+  const grpc::Status status = reader->Finish();
+  return wanted && !status.ok() ? ToStatus(status) : absl::OkStatus();
 }
 
 }  // namespace halfwave::client

@@ -1,4 +1,4 @@
-// One server, over gRPC. Every call blocks for at most the deadline.
+// One server, over gRPC. Every call but WatchHealth blocks for at most the deadline.
 //
 //   InferenceClient client("localhost:8001", absl::Seconds(10));
 //   CLIENT_ASSIGN_OR_RETURN(inference::ModelMetadataResponse model, client.Metadata("digits", ""));
@@ -7,6 +7,7 @@
 // that address, and DEADLINE_EXCEEDED.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,7 +47,13 @@ class InferenceClient {
   absl::StatusOr<inference::RepositoryIndexResponse> Index();
   absl::StatusOr<inference::ModelMetadataResponse> Metadata(const std::string& model, const std::string& version);
   absl::StatusOr<InferenceOutput> Infer(const InferenceInput& input);
-  absl::StatusOr<v1::GetHealthResponse> Health(const std::string& model, const std::string& version);
+  // unit_layers: of which each unit is to be told of; "*": all.
+  absl::StatusOr<v1::GetHealthResponse> Health(const std::string& model, const std::string& version,
+                                               const std::vector<std::string>& unit_layers = {});
+  // Calls on_change for each change until that returns false, which is OK, or the server ends the watch. Here the
+  // deadline does not apply.
+  absl::Status WatchHealth(const v1::WatchHealthRequest& request,
+                           const std::function<bool(const v1::HealthChange&)>& on_change);
 
  private:
   template <typename Request, typename Response, typename Method>

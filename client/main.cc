@@ -67,6 +67,10 @@ CLI::App* AddHealth(CLI::App& app, HealthOptions& options) {
   CLI::App* command = app.add_subcommand("health", "Which units of a model are dead, and how active the others are");
   command->add_option("MODEL,--model", options.model, "The model; none: the only one there is");
   command->add_option("--version", options.version, "Its version; none: the newest");
+  command->add_option("--units", options.units, "A layer of which each unit is shown; '*': all");
+  command->add_flag("--watch", options.watch,
+                    "Until interrupted: on a terminal drawn anew each second; otherwise, and with --json, one line for "
+                    "each unit that dies, goes silent, wakes up or is always on");
   AddCommon(*command, options.common);
   return command;
 }

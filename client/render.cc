@@ -33,7 +33,8 @@ bool LocaleIsUtf8() {
 Style DetectStyle() {
   Style style;
   style.unicode = LocaleIsUtf8();
-  style.colour = isatty(STDOUT_FILENO) == 1 && Environment("NO_COLOR").empty() && Environment("TERM") != "dumb";
+  style.terminal = isatty(STDOUT_FILENO) == 1 && Environment("TERM") != "dumb";
+  style.colour = style.terminal && Environment("NO_COLOR").empty();
   style.progress = isatty(STDERR_FILENO) == 1;
   return style;
 }
@@ -53,6 +54,15 @@ std::string Bar(double share, int cells, const Style& style) {
   std::string bar;
   for (long i = 0; i < eighths / 8; ++i) bar += "█";
   return bar + kEighths[eighths % 8];
+}
+
+std::string Heat(double share, const Style& style) {
+  static constexpr const char* kHeights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  static constexpr int kColours[] = {25, 31, 37, 71, 107, 143, 179, 208};  // of the terminal's 256
+  const auto level = [&](int levels) { return share > 0 ? std::min(static_cast<int>(share * levels), levels - 1) : 0; };
+  const int eighth = level(8);
+  const std::string cell = style.unicode ? kHeights[eighth] : absl::StrCat(level(10));
+  return style.colour ? absl::StrCat("\033[38;5;", kColours[eighth], "m", cell, "\033[0m") : cell;
 }
 
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", share * 100); }

@@ -14,6 +14,7 @@ namespace halfwave::client {
 struct Style {
   bool unicode = false;
   bool colour = false;
+  bool terminal = false;  // can what was written be written over?
   bool progress = false;  // is somebody watching the other stream?
 };
 
@@ -25,6 +26,10 @@ std::string Paint(absl::string_view text, Colour colour, const Style& style);
 
 // `share` of `cells` cells, share in [0, 1]; something above zero always shows, in Unicode by eighths of a cell.
 std::string Bar(double share, int cells, const Style& style);
+
+// One cell that stands for `share`, in [0, 1]: eight heights, in colours from cold to warm; without Unicode a digit,
+// the tenths.
+std::string Heat(double share, const Style& style);
 
 std::string Percent(double share);                            // 0.1234 is "12.3 %"
 std::string Thousands(uint64_t number);                       // 1234567 is "1,234,567"

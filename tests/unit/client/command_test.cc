@@ -49,9 +49,35 @@ class Commands : public testing::Test {
     return RunPredict(options, streams_);
   }
 
-  ExitCode Health() {
+  ExitCode Health(const std::string& units = "", bool watch = false) {
     out_.str("");
-    return RunHealth({common_, "", ""}, streams_);
+    HealthOptions options;
+    options.common = common_;
+    options.units = units;
+    options.watch = watch;
+    options.redraw_every = absl::ZeroDuration();
+    return RunHealth(options, streams_);
+  }
+
+  // One more unit of the layer: of a full window of 10,500 samples it was active on so many.
+  static v1::UnitHealth& AddUnit(v1::LayerHealth& layer, v1::UnitHealth::State state, uint64_t active) {
+    v1::UnitHealth& unit = *layer.add_unit_health();
+    unit.set_state(state);
+    unit.set_window_active(active);
+    unit.set_lifetime_active(active);
+    layer.set_units(layer.unit_health_size());
+    return unit;
+  }
+
+  void AddChange(uint64_t unit, v1::UnitHealth::State before, v1::UnitHealth::State now, bool initial = false) {
+    v1::HealthChange& change = server_.changes.emplace_back();
+    change.set_layer("relu1");
+    change.set_family(v1::LayerHealth::RECTIFIER);
+    change.set_unit(unit);
+    change.set_before(before);
+    change.set_now(now);
+    change.set_initial(initial);
+    change.set_samples_seen(12345);
   }
 
   v1::LayerHealth& AddLayer(v1::LayerHealth::Family family, uint64_t seen, bool full) {
@@ -377,6 +403,162 @@ TEST_F(Commands, HealthAsJsonKeepsTheCountsApartFromTheVerdict) {
   EXPECT_EQ(layer["silent_units"], 3);
   EXPECT_EQ(layer["window_full"], false);
   EXPECT_EQ(layer["family"], "rectifier");
+}
+
+TEST_F(Commands, HealthComparesWithAReferenceOnlyIfThereIsOne) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("went silent")));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("woke up")));
+  server_.health.set_reference_samples(2000);
+  layer.set_went_silent_units(2);
+  layer.set_not_watched_units(41);
+  layer.set_drift_psi(0.25);
+  layer.set_drift_psi_noise(0.0006);
+  layer.set_woke_up(7);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("went silent  not watched  woke up"));
+  EXPECT_THAT(out_.str(), HasSubstr("          2           41        7"));
+  EXPECT_THAT(out_.str(), HasSubstr("2 units went silent that would not have on samples like the 2,000 of the "
+                                    "reference: the input or its mix changed."));
+  EXPECT_THAT(out_.str(), HasSubstr("Activity of relu1 drifted from the reference's: population stability index 0.25, "
+                                    "where 0.0006 is to be expected without change."));
+}
+
+TEST_F(Commands, HealthDoesNotCallChanceDrift) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  server_.health.set_reference_samples(2000);
+  layer.set_drift_psi(0.0059);
+  layer.set_drift_psi_noise(0.0006);
+  EXPECT_EQ(Health(), kOk);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("drifted")));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("the input or its mix changed")));
+}
+
+TEST_F(Commands, HealthDrawsOneCellAUnit) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  for (int i = 0; i < 64; ++i) AddUnit(layer, v1::UnitHealth::ACTIVE, 5250);
+  AddUnit(layer, v1::UnitHealth::SILENT, 0).set_samples_since_active(12000);
+  AddUnit(layer, v1::UnitHealth::WENT_SILENT, 0).set_samples_since_active(10600);
+  AddUnit(layer, v1::UnitHealth::ALWAYS_ON, 10500);
+  AddUnit(layer, v1::UnitHealth::ACTIVE, 10).set_woke_up(3);
+  EXPECT_EQ(Health("relu1"), kOk);
+  EXPECT_THAT(server_.last_health().unit_layers(), ElementsAre("relu1"));
+  EXPECT_THAT(out_.str(), HasSubstr("relu1, one cell a unit\n"
+                                    "   0  5555555555555555 5555555555555555 5555555555555555 5555555555555555\n"
+                                    "  64  x!*0\n"
+                                    "  activity 0 0 % to 9 100 %   * always on   x dead   ! went silent\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("    65  went silent   0 of 10,600     0.0681 %   0 of 10,500        0\n"
+                                    "    64  dead          0 of 12,000     0.0601 %   0 of 10,500        0\n"
+                                    "    67  woke up      10 of 10,500            -  10 of 10,500        3\n"));
+}
+
+TEST_F(Commands, HealthListsNoMoreUnitsThanFitTheScreen) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::LEAKY, 10500, true);
+  for (int i = 0; i < 100; ++i) AddUnit(layer, v1::UnitHealth::SILENT, 0).set_samples_since_active(10500);
+  EXPECT_EQ(Health("relu1"), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("   0  inactive"));
+  EXPECT_THAT(out_.str(), HasSubstr("... and 76 units more; --json shows all"));
+}
+
+TEST_F(Commands, HealthMarksNoUnitDeadBeforeTheWindowIsFull) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::RECTIFIER, 361, false);
+  AddUnit(layer, v1::UnitHealth::NOT_YET_KNOWN, 0).set_samples_since_active(361);
+  AddUnit(layer, v1::UnitHealth::ACTIVE, 361);
+  EXPECT_EQ(Health("*"), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("  0  .9\n  activity 0 0 % to 9 100 %   . silent so far\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("  unit ")));
+}
+
+TEST_F(Commands, HealthOfSaturatingUnitsMarksNone) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::SATURATING, 10500, true);
+  AddUnit(layer, v1::UnitHealth::SILENT, 0);
+  AddUnit(layer, v1::UnitHealth::ALWAYS_ON, 10500);
+  EXPECT_EQ(Health("relu1"), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("  0  09\n  activity 0 0 % to 9 100 %\n"));
+}
+
+TEST_F(Commands, HealthAsJsonHoldsTheUnitsAndTheComparison) {
+  v1::LayerHealth& layer = AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  AddUnit(layer, v1::UnitHealth::WENT_SILENT, 0).set_reference_active(900);
+  server_.health.set_reference_samples(1000);
+  layer.set_went_silent_units(1);
+  common_.json = true;
+  EXPECT_EQ(Health("relu1"), kOk);
+  const Json json = Json::parse(out_.str());
+  EXPECT_EQ(json["reference_samples"], 1000);
+  EXPECT_EQ(json["layers"][0]["went_silent_units"], 1);
+  EXPECT_EQ(json["layers"][0]["unit_health"][0]["state"], "went_silent");
+  EXPECT_EQ(json["layers"][0]["unit_health"][0]["reference_active"], 900);
+}
+
+TEST_F(Commands, HealthWatchedOnATerminalIsDrawnAnewUntilTheServerFails) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 361, false);
+  int calls = 0;
+  server_.before_health = [&] {
+    return ++calls <= 3 ? grpc::Status::OK : grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is stopping");
+  };
+  streams_.style.terminal = true;
+  EXPECT_EQ(Health("", true), kServerError);
+  EXPECT_EQ(out_.str().find("\033[H\033[Jm, version 1\n"), 0u);
+  size_t screens = 0;
+  for (size_t at = 0; (at = out_.str().find("361 of 10,000", at)) != std::string::npos; ++at) ++screens;
+  EXPECT_EQ(screens, 3u);
+  EXPECT_THAT(err_.str(), HasSubstr("the server is stopping"));
+}
+
+TEST_F(Commands, HealthWatchedElsewhereIsALineAChange) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  AddChange(1, v1::UnitHealth::NOT_YET_KNOWN, v1::UnitHealth::SILENT, true);
+  AddChange(2, v1::UnitHealth::ACTIVE, v1::UnitHealth::SILENT);
+  AddChange(2, v1::UnitHealth::SILENT, v1::UnitHealth::ACTIVE);
+  AddChange(3, v1::UnitHealth::ALWAYS_ON, v1::UnitHealth::WENT_SILENT);
+  AddChange(3, v1::UnitHealth::WENT_SILENT, v1::UnitHealth::ACTIVE);
+  EXPECT_EQ(Health("", true), kOk);
+  EXPECT_EQ(out_.str(),
+            "12,345 samples: unit 1 of relu1 is dead\n"
+            "12,345 samples: unit 2 of relu1 is now dead, was active\n"
+            "12,345 samples: unit 2 of relu1 woke up, was dead\n"
+            "12,345 samples: unit 3 of relu1 went silent, was always on: the input or its mix changed\n"
+            "12,345 samples: unit 3 of relu1 woke up, was silent\n");
+}
+
+TEST_F(Commands, HealthWatchedAsJsonIsAnObjectALine) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  AddChange(1, v1::UnitHealth::NOT_YET_KNOWN, v1::UnitHealth::SILENT, true);
+  AddChange(2, v1::UnitHealth::ACTIVE, v1::UnitHealth::WENT_SILENT);
+  common_.json = true;
+  streams_.style.terminal = true;
+  EXPECT_EQ(Health("", true), kOk);
+  std::istringstream lines(out_.str());
+  std::string first, second, third;
+  std::getline(lines, first);
+  std::getline(lines, second);
+  EXPECT_FALSE(std::getline(lines, third));
+  EXPECT_EQ(Json::parse(first)["initial"], true);
+  EXPECT_EQ(Json::parse(second), Json({{"samples_seen", 12345},
+                                       {"layer", "relu1"},
+                                       {"family", "rectifier"},
+                                       {"unit", 2},
+                                       {"before", "active"},
+                                       {"now", "went_silent"},
+                                       {"initial", false}}));
+}
+
+TEST_F(Commands, HealthWatchesOnlyTheLayerThatWasNamed) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  AddChange(1, v1::UnitHealth::ACTIVE, v1::UnitHealth::SILENT);
+  EXPECT_EQ(Health("relu2", true), kOk);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(Health("relu1", true), kOk);
+  EXPECT_THAT(out_.str(), HasSubstr("unit 1"));
+}
+
+TEST_F(Commands, HealthSaysWhyAWatchEnded) {
+  AddLayer(v1::LayerHealth::RECTIFIER, 10500, true);
+  server_.watch_status = {grpc::StatusCode::RESOURCE_EXHAUSTED, "there are 16 health watches already"};
+  EXPECT_EQ(Health("", true), kServerError);
+  EXPECT_THAT(err_.str(), HasSubstr("16 health watches"));
 }
 
 }  // namespace

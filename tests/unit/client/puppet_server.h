@@ -61,6 +61,9 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
   inference::ModelMetadataResponse metadata;
   inference::RepositoryIndexResponse index;
   v1::GetHealthResponse health;
+  std::function<grpc::Status()> before_health = [] { return grpc::Status::OK; };
+  std::vector<v1::HealthChange> changes;
+  grpc::Status watch_status;  // after them
   grpc::Status infer_status;
   std::function<void(grpc::ServerContext&)> before_infer = [](grpc::ServerContext&) {};
   bool typed_contents = false;
@@ -77,6 +80,10 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
   std::string last_raw() {
     const std::lock_guard lock(mutex_);
     return last_raw_;
+  }
+  v1::GetHealthRequest last_health() {
+    const std::lock_guard lock(mutex_);
+    return last_health_;
   }
 
  private:
@@ -130,15 +137,27 @@ class PuppetServer : public inference::GRPCInferenceService::Service, public v1:
     return grpc::Status::OK;
   }
 
-  grpc::Status GetHealth(grpc::ServerContext*, const v1::GetHealthRequest*, v1::GetHealthResponse* response) override {
+  grpc::Status GetHealth(grpc::ServerContext*, const v1::GetHealthRequest* request,
+                         v1::GetHealthResponse* response) override {
+    {
+      const std::lock_guard lock(mutex_);
+      last_health_ = *request;
+    }
     *response = health;
-    return grpc::Status::OK;
+    return before_health();
+  }
+
+  grpc::Status WatchHealth(grpc::ServerContext*, const v1::WatchHealthRequest*,
+                           grpc::ServerWriter<v1::HealthChange>* writer) override {
+    for (const v1::HealthChange& change : changes) writer->Write(change);
+    return watch_status;
   }
 
   int port_ = 0;
   std::mutex mutex_;
   std::vector<int64_t> batches_;
   std::string last_raw_;
+  v1::GetHealthRequest last_health_;
   std::unique_ptr<grpc::Server> server_;
 };
 

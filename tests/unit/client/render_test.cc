@@ -34,6 +34,22 @@ TEST(Bar, StaysInItsCellsWhateverComes) {
   EXPECT_EQ(Bar(std::strtod("nan", nullptr), 4, kPlain), "");
 }
 
+TEST(Heat, IsOneCellOfTheShare) {
+  EXPECT_EQ(Heat(0, kPlain), "0");
+  EXPECT_EQ(Heat(0.57, kPlain), "5");
+  EXPECT_EQ(Heat(1, kPlain), "9");
+  EXPECT_EQ(Heat(0, kUnicode), "▁");
+  EXPECT_EQ(Heat(0.5, kUnicode), "▅");
+  EXPECT_EQ(Heat(1, kUnicode), "█");
+  EXPECT_EQ(DisplayWidth(Heat(0.5, {.unicode = true, .colour = true})), 1u);
+}
+
+TEST(Heat, StaysInItsCellWhateverComes) {
+  EXPECT_EQ(Heat(7, kPlain), "9");
+  EXPECT_EQ(Heat(-1, kPlain), "0");
+  EXPECT_EQ(Heat(std::strtod("nan", nullptr), kPlain), "0");
+}
+
 TEST(Numbers, AreWrittenForPeople) {
   EXPECT_EQ(Thousands(0), "0");
   EXPECT_EQ(Thousands(999), "999");
