@@ -89,6 +89,10 @@ HttpServer::HttpServer(Handlers handlers) : server_(std::make_unique<httplib::Se
   });
   server_->set_pre_routing_handler(
       [health = std::move(handlers.health)](const httplib::Request& request, httplib::Response& response) {
+        if (request.ranges.size() > 1) {  // a header of "0-,0-,0-" would make a thousand copies of an answer
+          response.status = 416;
+          return httplib::Server::HandlerResponse::Handled;
+        }
         std::string model;
         const bool reads = request.method == "GET" || request.method == "HEAD";
         if (!reads || !MatchHealthPath(request.path, model)) return httplib::Server::HandlerResponse::Unhandled;

@@ -482,6 +482,17 @@ TEST(Server, HttpNamesAreOnlyEverLookedUp) {
   EXPECT_EQ(code, 200);
 }
 
+TEST(Server, HttpDoesNotMultiplyAnAnswerByTheRangesAskedFor) {
+  RunningServer server;
+  httplib::Client client("127.0.0.1", server.app().http_port());
+  for (const char* path : {"/metrics", "/v1/models/digits/health"}) {
+    const auto result = client.Get(path, {{"Range", "bytes=0-,0-,0-"}});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, 416);
+    EXPECT_LT(result->body.size(), 500u);
+  }
+}
+
 // A watch of the planted model, from when its server has taken the states at the start.
 class Watch {
  public:
