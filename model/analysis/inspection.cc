@@ -15,17 +15,13 @@ namespace {
 
 using Level = Finding::Level;
 
-constexpr int64_t kMaxFoldedElements = int64_t{1} << 26;
-
 // The types of the file's graph, its batch taken as the file has it or, where that cannot be, as one row.
 absl::StatusOr<Known> InferTypes(Graph& graph) {
-  int64_t elements = kMaxFoldedElements;
-  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
-  absl::StatusOr<Known> known = FindConstants(graph, EvaluateNode, elements);
+  absl::StatusOr<Known> known = FindConstants(graph);
   if (known.ok()) return known;
   const std::vector<GraphValue> inputs = graph.inputs;
   CloseBatch(graph);
-  known = FindConstants(graph, EvaluateNode, elements);
+  known = FindConstants(graph);
   graph.inputs = inputs;
   return known;
 }

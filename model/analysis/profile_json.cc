@@ -13,7 +13,10 @@ using Json = nlohmann::ordered_json;
 constexpr int kFormat = 1;
 constexpr const char* kNames[] = {"rectifier", "leaky", "saturating"};  // of ActivationFamily
 
-absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(absl::StrCat("as a profile: ", what)); }
+absl::Status Bad(const std::string& what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("as a profile: ", what, "; record it again with halfwave-model profile"));
+}
 
 template <typename T>
 absl::StatusOr<T> Get(const Json& object, const char* key) {
@@ -105,7 +108,7 @@ std::string ProfileToJson(const Profile& profile) {
 
 absl::StatusOr<Profile> ProfileFromJson(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return Bad("expected a JSON object");
+  if (!json.is_object()) return Bad("expected a JSON object, found none that is whole");
   HALFWAVE_ASSIGN_OR_RETURN(const uint64_t format, Get<uint64_t>(json, "halfwave_profile"));
   if (format != kFormat) return Bad(absl::StrCat("expected format ", kFormat, ", found ", format));
   Profile profile;

@@ -226,13 +226,9 @@ void Apply(const Cut& cut, Graph& graph) {
   }
 }
 
-constexpr int64_t kMaxFoldedElements = int64_t{1} << 26;
-
 // Types of all values; what is known without an input becomes a constant.
 absl::StatusOr<Known> FoldAndInferTypes(Graph& graph) {
-  int64_t elements = kMaxFoldedElements;
-  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
-  HALFWAVE_ASSIGN_OR_RETURN(Known known, FindConstants(graph, EvaluateNode, elements));
+  HALFWAVE_ASSIGN_OR_RETURN(Known known, FindConstants(graph));
   FoldConstants(graph, std::exchange(known.constants, {}));
   return known;
 }

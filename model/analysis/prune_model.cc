@@ -41,9 +41,7 @@ absl::Status CheckDomain(const InputDomain& domain, const Model& model) {
 
 // By activation: units that no input of the domain makes active.
 absl::StatusOr<UnitsOfLayers> ProvenUnits(const Graph& graph, const std::optional<InputDomain>& domain) {
-  int64_t elements = int64_t{1} << 26;
-  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
-  HALFWAVE_ASSIGN_OR_RETURN(const Known known, FindConstants(graph, EvaluateNode, elements));
+  HALFWAVE_ASSIGN_OR_RETURN(const Known known, FindConstants(graph));
   const GraphView view(graph, known);
   const BoundsMap bounds(view, domain ? &*domain : nullptr);
   UnitsOfLayers proven;

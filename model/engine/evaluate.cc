@@ -93,4 +93,10 @@ absl::StatusOr<std::vector<Constant>> EvaluateNode(const NodeContext& context, c
   return results;
 }
 
+absl::StatusOr<Known> FindConstants(const Graph& graph) {
+  int64_t elements = int64_t{1} << 26;
+  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
+  return FindConstants(graph, EvaluateNode, elements);
+}
+
 }  // namespace halfwave

@@ -9,4 +9,7 @@ namespace halfwave {
 // the engine's floats cannot hold; RESOURCE_EXHAUSTED for work that would delay a load noticeably.
 absl::StatusOr<std::vector<Constant>> EvaluateNode(const NodeContext& context, const Types& types);
 
+// FindConstants with it. They may be as many elements as the graph's own constants have, and 2^26 more.
+absl::StatusOr<Known> FindConstants(const Graph& graph);
+
 }  // namespace halfwave

@@ -25,7 +25,6 @@ namespace halfwave {
 namespace {
 
 constexpr int64_t kMaxRowBytes = int64_t{1} << 28;
-constexpr int64_t kMinFoldedElements = int64_t{1} << 26;  // what folding may make, besides as much as the file holds
 
 bool IsTaken(const Graph& graph, const std::string& name) {
   const auto is_it = [&](const GraphValue& value) { return value.name == name; };
@@ -64,14 +63,12 @@ bool OutputsAreRows(const Graph& graph, const Known& known) {
 // Computes what is known at load. What the batch is, the file's nodes decide: if they do not keep its rows apart, the
 // file is taken by its word and each row is a batch of its own.
 absl::StatusOr<std::string> FoldAndFindBatch(Graph& graph) {
-  int64_t elements = kMinFoldedElements;
-  for (const auto& [name, constant] : graph.constants) elements += static_cast<int64_t>(constant.floats.size());
   const bool opened = OpenBatch(graph);
-  absl::StatusOr<Known> known = FindConstants(graph, EvaluateNode, elements);
+  absl::StatusOr<Known> known = FindConstants(graph);
   std::string batch = opened ? "made free" : "free";
   if (!known.ok() || !OutputsAreRows(graph, *known)) {
     CloseBatch(graph);
-    known = FindConstants(graph, EvaluateNode, elements);
+    known = FindConstants(graph);
     batch = "row by row";
   }
   HALFWAVE_RETURN_IF_ERROR(known.status());
