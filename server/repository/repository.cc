@@ -48,21 +48,19 @@ absl::StatusOr<std::optional<Profile>> FindProfile(const std::filesystem::path& 
   const std::map<std::string, std::string>& properties = version.model().properties();
   const auto within = properties.find(kProfileProperty);
   std::error_code error;
-  std::string text;
-  if (!path.empty() && std::filesystem::exists(beside, error)) {
-    absl::StatusOr<std::string> bytes = ReadFile(beside.string());
-    if (!bytes.ok()) {
-      return absl::Status(bytes.status().code(), absl::StrCat(beside.string(), ": ", bytes.status().message()));
-    }
-    text = *std::move(bytes);
-  } else if (within != properties.end()) {
-    text = within->second;
-  } else {
-    return std::nullopt;
-  }
-  HALFWAVE_ASSIGN_OR_RETURN(Profile profile, ProfileFromJson(text));
-  HALFWAVE_RETURN_IF_ERROR(CheckProfileFits(profile, version.model(), version.sha256()));
-  return profile;
+  const bool is_file = !path.empty() && std::filesystem::exists(beside, error);
+  if (!is_file && within == properties.end()) return std::nullopt;
+  const auto read = [&]() -> absl::StatusOr<std::optional<Profile>> {
+    HALFWAVE_ASSIGN_OR_RETURN(const std::string text,
+                              is_file ? ReadFile(beside.string()) : absl::StatusOr<std::string>(within->second));
+    HALFWAVE_ASSIGN_OR_RETURN(Profile profile, ProfileFromJson(text));
+    HALFWAVE_RETURN_IF_ERROR(CheckProfileFits(profile, version.model(), version.sha256()));
+    return profile;
+  };
+  absl::StatusOr<std::optional<Profile>> profile = read();
+  if (profile.ok()) return profile;
+  return absl::Status(profile.status().code(),
+                      absl::StrCat(is_file ? beside.string() : kProfileProperty, ": ", profile.status().message()));
 }
 
 // A profile that cannot be used is no reason not to serve.

@@ -152,6 +152,29 @@ class Process(unittest.TestCase):
                 urllib.request.urlopen(f"http://{server.http}/nothing", timeout=10)
             self.assertEqual(caught.exception.code, 404)
 
+    def test_a_profile_beside_the_model_is_used_if_it_is_whole_and_of_that_model(self):
+        model = shutil.copy(ZOO / "digits_mlp.onnx", self.folder)
+
+        def record(file):
+            subprocess.run([BIN / "halfwave-model", "profile", file, "--data", ZOO / "digits_heldout.csv", "--scale",
+                            "0.0625", "-o", self.folder / "digits_mlp.profile"], check=True, stdout=subprocess.DEVNULL)
+
+        def reference_samples():
+            with Server("--model", model) as server:
+                metrics = urllib.request.urlopen(f"http://{server.http}/metrics", timeout=10).read().decode()
+            return metrics.split("halfwave_reference_samples{")[1].split()[1], "".join(server.log)
+
+        record(model)
+        self.assertEqual(reference_samples()[0], "360")
+        self.file("digits_mlp.profile", (self.folder / "digits_mlp.profile").read_bytes()[:5000])
+        samples, log = reference_samples()
+        self.assertEqual(samples, "0")
+        self.assertRegex(log, "profile_refused .*digits_mlp.profile: .*record it again")
+        record(ZOO / "digits_cnn.onnx")
+        samples, log = reference_samples()
+        self.assertEqual(samples, "0")
+        self.assertRegex(log, "profile_refused .*SHA-256 [0-9a-f]{64}, this one has [0-9a-f]{64}")
+
     def test_the_log_has_a_line_per_failure_and_none_per_success(self):
         with Server() as server:
             halfwave("predict", ZOO / "pictures/digit_3.png", "--server", server.grpc)
