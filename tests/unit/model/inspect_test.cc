@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -24,13 +25,14 @@ Printed RunOn(const InspectCommand& command) { return PrintedBy(RunInspect, comm
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& bytes)
-      : path_(testing::TempDir() + "inspect_" + std::to_string(std::rand()) + ".onnx") {
+      : path_(testing::TempDir() + "inspect_" + std::to_string(getpid()) + "_" + std::to_string(next_++) + ".onnx") {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
   ~TemporaryFile() { std::remove(path_.c_str()); }
   const std::string& path() const { return path_; }
 
  private:
+  static inline int next_ = 0;
   std::string path_;
 };
 

@@ -25,8 +25,10 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::string Save(const std::string& name, const std::string& bytes) {
-  const std::string path = ::testing::TempDir() + "/halfwave_" + name;
+// Under the test's name: tests run side by side.
+std::string Save(const std::string& bytes) {
+  const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string path = ::testing::TempDir() + "/halfwave_" + test + ".onnx";
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
@@ -53,7 +55,7 @@ PruneOptions UnitBox() {
 }
 
 PruneReport Prune(OnnxBuilder& network, const PruneOptions& options = UnitBox()) {
-  return PruneModel(Save("to_prune.onnx", network.Bytes()), options).value();
+  return PruneModel(Save(network.Bytes()), options).value();
 }
 
 // Conv with padding, BatchNormalization, pooling, NHWC order, a reshape with a fixed size, two dense layers.
@@ -118,7 +120,7 @@ TEST(Prune, ProvesOnlyWhatTheDomainAllows) {
 
 TEST(Prune, RefusesADomainThatIsNone) {
   OnnxBuilder network = Network();
-  const std::string path = Save("domain.onnx", network.Bytes());
+  const std::string path = Save(network.Bytes());
   const auto message = [&](InputDomain domain) {
     PruneOptions options;
     options.domain = std::move(domain);
