@@ -51,11 +51,15 @@ std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot) {
   return health;
 }
 
+double SilentActivityBound(uint64_t units, uint64_t samples) {
+  if (samples == 0 || units == 0) return 1;
+  return std::min(1.0, std::log(static_cast<double>(units) / 0.05) / static_cast<double>(samples));
+}
+
 double SilentActivityBound(const ActivitySnapshot& snapshot) {
-  double units = 0;
-  for (const LayerSnapshot& layer : snapshot.layers) units += static_cast<double>(layer.layer.units);
-  if (snapshot.window_samples == 0 || units == 0) return 1;
-  return std::min(1.0, std::log(units / 0.05) / static_cast<double>(snapshot.window_samples));
+  uint64_t units = 0;
+  for (const LayerSnapshot& layer : snapshot.layers) units += static_cast<uint64_t>(layer.layer.units);
+  return SilentActivityBound(units, snapshot.window_samples);
 }
 
 UnitState StateOf(const ActivitySnapshot& snapshot, size_t layer, size_t unit) {

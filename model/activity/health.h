@@ -31,6 +31,7 @@ std::vector<LayerHealth> Summarize(const ActivitySnapshot& snapshot);
 // With 95 % confidence, every unit that was silent for the whole window is active on less than this share of such
 // samples: ln(U / 0.05) / n over the U units of all layers, a union bound. 1 while nothing was seen.
 double SilentActivityBound(const ActivitySnapshot& snapshot);
+double SilentActivityBound(uint64_t units, uint64_t samples);  // U and n
 
 enum class UnitState {
   kNotYetKnown,  // silent so far, and the window is not full

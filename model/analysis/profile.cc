@@ -52,6 +52,9 @@ class LayerRecorder {
     }
   }
 
+  // [units, drawn]: of each row that was drawn, in order, the largest pre-activation of each unit.
+  const std::vector<float>& responses() const { return largest_; }
+
   LayerProfile Finish() && {
     const int64_t of_unit = profile_.layer.elements / std::max<int64_t>(profile_.layer.units, 1);
     for (size_t unit = 0; unit < extents_.size(); ++unit) {
@@ -105,15 +108,24 @@ void AddAnswer(std::span<const float> scores, Profile& profile) {
   ++profile.confidence[static_cast<size_t>(std::clamp<double>(*highest * kBins, 0, kBins - 1))];
 }
 
+}  // namespace
+
 bool GivesProbabilities(const Model& model) {
   return absl::EndsWith(model.head(), "softmax") ? !absl::EndsWith(model.head(), "log-softmax")
                                                  : absl::EndsWith(model.head(), "softmax (added)");
 }
 
-// `model` keeps its pre-activations.
-Profile Run(const std::shared_ptr<const Model>& model, const Rows& rows,
-            const std::function<void(double done)>& progress) {
-  Profile profile;
+Reference Profile::reference() const {
+  Reference reference;
+  reference.samples = static_cast<uint64_t>(rows);
+  for (const LayerProfile& layer : layers) reference.active.push_back(layer.active);
+  return reference;
+}
+
+RecordedRows RecordRows(const std::shared_ptr<const Model>& model, const Rows& rows,
+                        const std::function<void(const BatchOfRows&)>& after_batch) {
+  RecordedRows recorded;
+  Profile& profile = recorded.profile;
   profile.rows = rows.count;
   const int64_t elements = RowElements(model->inputs()[0].shape);
   const size_t scores = model->scores_output();
@@ -138,19 +150,13 @@ Profile Run(const std::shared_ptr<const Model>& model, const Rows& rows,
       AddInput(batch.subspan(row * elements, elements), profile);
       AddAnswer(answers.subspan(row * classes, classes), profile);
     }
-    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(rows.count));
+    if (after_batch) after_batch({first, count, answers, session.activity()});
   }
-  for (LayerRecorder& recorder : recorders) profile.layers.push_back(std::move(recorder).Finish());
-  return profile;
-}
-
-}  // namespace
-
-Reference Profile::reference() const {
-  Reference reference;
-  reference.samples = static_cast<uint64_t>(rows);
-  for (const LayerProfile& layer : layers) reference.active.push_back(layer.active);
-  return reference;
+  for (LayerRecorder& recorder : recorders) {
+    recorded.responses.push_back(recorder.responses());
+    profile.layers.push_back(std::move(recorder).Finish());
+  }
+  return recorded;
 }
 
 absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const std::string& data,
@@ -162,7 +168,9 @@ absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const s
   HALFWAVE_ASSIGN_OR_RETURN(Table table, ReadTable(data));
   const absl::StatusOr<Rows> rows = RowsFor(*model, std::move(table), options.scale);
   if (!rows.ok()) return absl::Status(rows.status().code(), absl::StrCat(data, ": ", rows.status().message()));
-  Profile profile = Run(model, *rows, options.progress);
+  Profile profile = RecordRows(model, *rows, [&](const BatchOfRows& batch) {
+                      if (options.progress) options.progress(batch.Done(rows->count));
+                    }).profile;
   profile.sha256 = onnx.sha256.get();
   return profile;
 }

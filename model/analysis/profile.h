@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,30 @@ struct ProfileOptions {
 // RowsFor.
 absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const std::string& data,
                                       const ProfileOptions& options);
+
+// Rows that were just run.
+struct BatchOfRows {
+  int64_t first, count;
+  std::span<const float> scores;  // [count, classes], of Model::scores_output()
+  const BatchActivity& activity;
+
+  double Done(int64_t rows) const { return static_cast<double>(first + count) / static_cast<double>(rows); }
+};
+
+struct RecordedRows {
+  Profile profile;                            // without sha256
+  std::vector<std::vector<float>> responses;  // per layer [units, rows drawn]: the row's largest pre-activation
+};
+
+// The same of rows in memory that were made for `model`, which keeps its pre-activations. `after_batch` may be null.
+RecordedRows RecordRows(const std::shared_ptr<const Model>& model, const Rows& rows,
+                        const std::function<void(const BatchOfRows&)>& after_batch);
+
+// Whether the scores are probabilities that sum to one.
+bool GivesProbabilities(const Model& model);
+
+// "rectifier", "leaky" or "saturating": as documents say it.
+const char* FamilyName(ActivationFamily family);
 
 // The profile as a JSON document, and back. Every byte of one is untrusted: INVALID_ARGUMENT says what is wrong.
 std::string ProfileToJson(const Profile& profile);

@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<T>> Numbers(const Json& object, const char* key, uint
 Json ToJson(const LayerProfile& layer) {
   Json json = {{"name", layer.layer.name},
                {"activation", layer.layer.op},
-               {"family", kNames[static_cast<int>(layer.layer.family)]},
+               {"family", FamilyName(layer.layer.family)},
                {"units", layer.layer.units},
                {"elements", layer.layer.elements},
                {"feature_maps", layer.layer.feature_maps},
@@ -96,6 +96,8 @@ absl::StatusOr<LayerProfile> LayerFromJson(const Json& json, int64_t rows) {
 }
 
 }  // namespace
+
+const char* FamilyName(ActivationFamily family) { return kNames[static_cast<int>(family)]; }
 
 std::string ProfileToJson(const Profile& profile) {
   Json json = {

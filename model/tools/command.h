@@ -8,7 +8,8 @@ namespace halfwave::tools {
 
 enum ExitCode {
   kOk = 0,
-  kUsage = 2,  // wrong use, or a file that cannot be served
+  kFailed = 1,  // done, and what was demanded of the network does not hold
+  kUsage = 2,   // wrong use, or a file that cannot be served
 };
 
 struct Streams {

@@ -1,5 +1,7 @@
 #include "absl/status/status.h"
+#include "model/analysis/profile.h"
 #include "model/base/data_type.h"
+#include "model/tools/findings_json.h"
 #include "model/tools/inspect_output.h"
 #include "nlohmann/json.hpp"
 
@@ -41,18 +43,6 @@ Json ToJson(const std::vector<LayerSummary>& layers) {
   return json;
 }
 
-const char* FamilyName(ActivationFamily family) {
-  switch (family) {
-    case ActivationFamily::kRectifier:
-      return "rectifier";
-    case ActivationFamily::kLeaky:
-      return "leaky";
-    case ActivationFamily::kSaturating:
-      return "saturating";
-  }
-  return "";
-}
-
 Json ToJson(const std::vector<ActivationLayer>& activations) {
   Json json = Json::array();
   for (const ActivationLayer& activation : activations) {
@@ -61,19 +51,6 @@ Json ToJson(const std::vector<ActivationLayer>& activations) {
                     {"family", FamilyName(activation.family)},
                     {"units", activation.units},
                     {"feature_maps", activation.feature_maps}});
-  }
-  return json;
-}
-
-Json ToJson(const std::vector<Finding>& findings) {
-  Json json = Json::array();
-  for (const Finding& finding : findings) {
-    json.push_back({{"id", finding.id},
-                    {"level", finding.level == Finding::Level::kWarning ? "warning" : "note"},
-                    {"node", finding.node},
-                    {"what", finding.what},
-                    {"why", finding.why},
-                    {"advice", finding.advice}});
   }
   return json;
 }
@@ -112,7 +89,7 @@ void AddModel(const Inspection& inspection, Json& json) {
   json["file_parameters"] = inspection.file_parameters;
   json["file_layers"] = ToJson(inspection.file_layers);
   json["rewrites"] = ToJson(model.rewrites());
-  json["findings"] = ToJson(inspection.findings);
+  json["findings"] = FindingsJson(inspection.findings);
 }
 
 void AddOutline(const OnnxOutline& outline, Json& json) {

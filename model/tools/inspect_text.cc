@@ -84,21 +84,6 @@ void PrintRewrites(const Model& model, std::ostream& out) {
   }
 }
 
-void PrintFindings(const std::vector<Finding>& findings, std::ostream& out) {
-  const auto warnings = static_cast<size_t>(std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.level == Finding::Level::kWarning;
-  }));
-  out << "\nFindings: " << Plural(warnings, "warning") << ", " << Plural(findings.size() - warnings, "note") << "\n";
-  for (const Finding& finding : findings) {
-    out << "\n";
-    PrintWrapped(absl::StrCat(finding.level == Finding::Level::kWarning ? "warning: " : "note: ",
-                              Printable(finding.what), " (", finding.id, ")"),
-                 "  ", out);
-    PrintWrapped(Printable(finding.why), "    ", out);
-    PrintWrapped(absl::StrCat("-> ", Printable(finding.advice)), "    ", out);
-  }
-}
-
 void PrintOutline(const Inspection& inspection, std::ostream& out) {
   const OnnxOutline& outline = *inspection.outline;
   TextTable table;

@@ -6,6 +6,8 @@
 
 #include "model/kernels/isa.h"
 #include "model/tools/bench.h"
+#include "model/tools/condition.h"
+#include "model/tools/doctor.h"
 #include "model/tools/inspect.h"
 #include "model/tools/profile.h"
 #include "model/tools/prune.h"
@@ -13,6 +15,7 @@
 namespace {
 
 using halfwave::tools::BenchCommand;
+using halfwave::tools::DoctorCommand;
 using halfwave::tools::InspectCommand;
 using halfwave::tools::ProfileCommand;
 using halfwave::tools::PruneCommand;
@@ -83,12 +86,34 @@ CLI::App* AddPrune(CLI::App& app, PruneCommand& command) {
   return prune;
 }
 
+CLI::App* AddDoctor(CLI::App& app, DoctorCommand& command) {
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "What data show of a trained network, and what to do about it: a report");
+  doctor->add_option("FILE", command.file, "The ONNX file")->required();
+  doctor->add_option("--data", command.data, "The rows: CSV, .npy or IDX, also packed by gzip")->required();
+  doctor->add_option("--labels", command.options.labels,
+                     "The right class of each row, by name or number; else the data's column 'label', if there is one");
+  doctor->add_option("-o,--output", command.output, "The report, HTML; by default NAME-doctor.html, here");
+  doctor->add_option("--scale", command.options.scale, "Multiplies every number of the rows")->capture_default_str();
+  doctor
+      ->add_option("--window", command.options.window, "Rows from which on a unit that is never active is called dead")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  doctor
+      ->add_option("--fail-if", command.fail_if,
+                   "Exit with 1 if it is so, as 'dead>5%'; of " + halfwave::tools::KnownFigures())
+      ->allow_extra_args(false);
+  doctor->add_flag("--json", command.json, "One JSON document instead of text");
+  AddModelOptions(*doctor, command.options.reader, command.options.model);
+  return doctor;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app(
       "halfwave-model: looks at ONNX models, without a server.\n"
-      "Exit codes: 0 done; 2 wrong use, or a file that cannot be served.",
+      "Exit codes: 0 done; 1 doctor's --fail-if; 2 wrong use, or a file that cannot be served.",
       "halfwave-model");
   app.set_version_flag("--version", "halfwave-model " HALFWAVE_VERSION);
   app.require_subcommand(1);
@@ -97,11 +122,13 @@ int main(int argc, char** argv) {
   bench.progress = isatty(STDERR_FILENO) != 0;
   ProfileCommand profile;
   PruneCommand prune;
-  profile.progress = prune.progress = bench.progress;
+  DoctorCommand doctor;
+  profile.progress = prune.progress = doctor.progress = bench.progress;
   AddInspect(app, inspect);
   const CLI::App* is_bench = AddBench(app, bench);
   const CLI::App* is_profile = AddProfile(app, profile);
   const CLI::App* is_prune = AddPrune(app, prune);
+  const CLI::App* is_doctor = AddDoctor(app, doctor);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -112,6 +139,7 @@ int main(int argc, char** argv) {
     return halfwave::tools::kUsage;
   }
   const halfwave::tools::Streams streams = {std::cout, std::cerr};
+  if (is_doctor->parsed()) return RunDoctor(doctor, streams);
   if (is_prune->parsed()) return RunPrune(prune, streams);
   if (is_profile->parsed()) return RunProfile(profile, streams);
   return is_bench->parsed() ? RunBench(bench, streams) : RunInspect(inspect, streams);

@@ -100,6 +100,25 @@ void PrintWrapped(const std::string& text, const std::string& indent, std::ostre
   out << line << "\n";
 }
 
+bool SaysTheSame(const Finding& a, const Finding& b) { return a.why == b.why && a.advice == b.advice; }
+
+void PrintFindings(const Findings& findings, std::ostream& out) {
+  const auto warnings = static_cast<size_t>(std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.level == Finding::Level::kWarning;
+  }));
+  out << "\nFindings: " << Plural(warnings, "warning") << ", " << Plural(findings.size() - warnings, "note") << "\n";
+  for (size_t i = 0; i < findings.size(); ++i) {
+    const Finding& finding = findings[i];
+    out << "\n";
+    PrintWrapped(absl::StrCat(finding.level == Finding::Level::kWarning ? "warning: " : "note: ",
+                              Printable(finding.what), " (", finding.id, ")"),
+                 "  ", out);
+    if (i > 0 && SaysTheSame(findings[i - 1], finding)) continue;
+    PrintWrapped(Printable(finding.why), "    ", out);
+    PrintWrapped(absl::StrCat("-> ", Printable(finding.advice)), "    ", out);
+  }
+}
+
 void TextTable::Print(std::ostream& out) const {
   std::vector<size_t> widths;
   for (const auto& row : rows_) {

@@ -33,6 +33,12 @@ std::vector<std::string> UnitsOfLayers(const Model& model);
 // `text` in lines of at most 100 cells, each behind `indent`.
 void PrintWrapped(const std::string& text, const std::string& indent, std::ostream& out);
 
+// Whether two findings differ in the fact alone, so that the rest need not be said again.
+bool SaysTheSame(const Finding& a, const Finding& b);
+
+// "Findings: 2 warnings, 1 note", and each of them.
+void PrintFindings(const Findings& findings, std::ostream& out);
+
 // Columns as wide as their widest cell, two spaces between them; the columns in `right` are flush right.
 class TextTable {
  public:

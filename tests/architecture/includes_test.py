@@ -20,7 +20,7 @@ MAY_USE = {
     "model/activity": ["model/base"],
     "model/engine": ["model/base", "model/tensor", "model/kernels", "model/kernels/isa", "model/layers", "model/graph", "model/activity"],
     "model/zoo": [],
-    "model/analysis": ["model/base", "model/data", "model/graph", "model/activity", "model/engine", "model/onnx"],
+    "model/analysis": ["model/base", "model/data", "model/tensor", "model/graph", "model/activity", "model/engine", "model/onnx"],
     "model/tools": ["model/base", "model/data", "model/kernels", "model/analysis"],
     "server/log": [],
     "server/batching": ["model/base"],
@@ -36,7 +36,7 @@ MAY_USE = {
 
 # Libraries that only certain folders may see.
 ONLY_IN = {
-    "Eigen/": ["model/kernels", "model/kernels/isa"],
+    "Eigen/": ["model/kernels", "model/kernels/isa", "model/analysis"],
     "onnx/": ["model/onnx"],
     "prometheus/": ["server/metrics"],
     "spdlog/": ["server/log"],
