@@ -61,8 +61,18 @@ std::string HealthJson(const v1::GetHealthResponse& health, int indent) {
                {"window_samples", health.window_samples()},
                {"samples_seen", health.samples_seen()},
                {"samples_not_counted", health.samples_not_counted()},
-               {"reference_samples", health.reference_samples()},
-               {"layers", Json::array()}};
+               {"samples_outside_domain", health.samples_outside_domain()},
+               {"reference_samples", health.reference_samples()}};
+  if (health.has_answer_drift()) {
+    const v1::AnswerDrift& drift = health.answer_drift();
+    json["answer_drift"] = {{"classes_psi", drift.classes_psi()},
+                            {"classes_psi_noise", drift.classes_psi_noise()},
+                            {"classes_js", drift.classes_js()},
+                            {"confidence_psi", drift.confidence_psi()},
+                            {"confidence_psi_noise", drift.confidence_psi_noise()},
+                            {"confidence_js", drift.confidence_js()}};
+  }
+  json["layers"] = Json::array();
   for (const v1::LayerHealth& layer : health.layers()) {
     json["layers"].push_back(ToJson(layer, health.reference_samples() > 0));
   }

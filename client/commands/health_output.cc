@@ -123,6 +123,14 @@ std::string Sentence(const GetHealthResponse& health) {
       samples, first.silent_activity_bound() * 100);
 }
 
+void PrintDrift(const std::string& what, double psi, double noise, std::ostream& out) {
+  if (noise <= 0 || psi < kDriftWorthTelling * noise) return;
+  out << absl::StrFormat(
+      "%s drifted from the reference's: population stability index %.3g, where %.3g is to be expected without "
+      "change.\n",
+      what, psi, noise);
+}
+
 void PrintComparison(const GetHealthResponse& health, std::ostream& out) {
   uint64_t went_silent = 0;
   for (const LayerHealth& layer : health.layers()) went_silent += layer.went_silent_units();
@@ -130,12 +138,11 @@ void PrintComparison(const GetHealthResponse& health, std::ostream& out) {
     out << Plural(went_silent, "unit") << " went silent that would not have on samples like the "
         << Thousands(health.reference_samples()) << " of the reference: the input or its mix changed.\n";
   }
+  const v1::AnswerDrift& answers = health.answer_drift();
+  PrintDrift("Predicted classes", answers.classes_psi(), answers.classes_psi_noise(), out);
+  PrintDrift("Confidence", answers.confidence_psi(), answers.confidence_psi_noise(), out);
   for (const LayerHealth& layer : health.layers()) {
-    if (layer.drift_psi_noise() <= 0 || layer.drift_psi() < kDriftWorthTelling * layer.drift_psi_noise()) continue;
-    out << absl::StrFormat(
-        "Activity of %s drifted from the reference's: population stability index %.3g, where %.3g is to be expected "
-        "without change.\n",
-        Printable(layer.name()), layer.drift_psi(), layer.drift_psi_noise());
+    PrintDrift(absl::StrCat("Activity of ", Printable(layer.name())), layer.drift_psi(), layer.drift_psi_noise(), out);
   }
 }
 
@@ -160,6 +167,9 @@ void PrintHealth(const GetHealthResponse& health, const Streams& streams) {
     out << "; " << Thousands(health.samples_not_counted()) << " more held NaN or infinity and were not counted";
   }
   out << ".\n";
+  if (health.samples_outside_domain() > 0) {
+    out << Plural(health.samples_outside_domain(), "sample") << " lay outside the domain that the model declares.\n";
+  }
   PrintUnits(health, streams);
 }
 

@@ -11,12 +11,6 @@ double LogBinomialTerm(double trials, double successes, double p) {
          successes * std::log(p) + (trials - successes) * std::log1p(-p);
 }
 
-// One term of the Jensen-Shannon divergence, in bits.
-double HalfDivergence(double a, double b) {
-  const double middle = (a + b) / 2;
-  return (a * std::log2(a / middle) + b * std::log2(b / middle)) / 2;
-}
-
 // The fewest activities among `samples` that make a unit watched; more than `samples` if even all of them do not. The
 // lower bound is at least r exactly if so many successes have, with probability r each, at most the probability alpha.
 uint64_t FewestToWatch(uint64_t samples, double r, double alpha) {
@@ -29,6 +23,11 @@ uint64_t FewestToWatch(uint64_t samples, double r, double alpha) {
 }
 
 }  // namespace
+
+double HalfDivergence(double a, double b) {
+  const double middle = (a + b) / 2;
+  return (a * std::log2(a / middle) + b * std::log2(b / middle)) / 2;
+}
 
 double BinomialUpperTail(uint64_t trials, uint64_t successes, double p) {
   if (successes == 0 || p >= 1) return 1;

@@ -33,4 +33,7 @@ struct Drift {
 Drift ActivityDrift(const std::vector<uint64_t>& active, uint64_t samples, const std::vector<uint64_t>& reference,
                     uint64_t reference_samples);
 
+// One term of the Jensen-Shannon divergence, in bits: of a kind whose share is a in one sample, b in the other.
+double HalfDivergence(double a, double b);
+
 }  // namespace halfwave

@@ -109,7 +109,7 @@ absl::StatusOr<Diagnosis> Diagnose(const std::filesystem::path& file, const std:
   diagnosis.rows = rows->count;
   diagnosis.window = options.window;
   const int64_t classes = RowElements(model->outputs()[model->scores_output()].shape);
-  diagnosis.probabilities = GivesProbabilities(*model) || (classes == 1 && model->head() == "sigmoid");
+  diagnosis.probabilities = model->gives_probabilities() || (classes == 1 && model->head() == "sigmoid");
   if (!right.empty()) diagnosis.judgement.emplace(classes);
   constexpr double kShareOfRows = 0.7;  // of the work; the rest is gradients
   OutputCounts outputs;
@@ -121,7 +121,7 @@ absl::StatusOr<Diagnosis> Diagnose(const std::filesystem::path& file, const std:
     }
     if (options.progress) options.progress(kShareOfRows * batch.Done(rows->count));
   });
-  diagnosis.predicted = std::move(recorded.profile.predicted);
+  diagnosis.predicted = std::move(recorded.profile.answers.predicted);
   for (size_t i = 0; i < recorded.profile.layers.size(); ++i) {
     LayerDiagnosis& layer = diagnosis.layers.emplace_back(
         DiagnoseLayer(std::move(recorded.profile.layers[i]), recorded.responses[i], rows->count));

@@ -4,7 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/engine/session.h"
@@ -100,20 +99,7 @@ void AddInput(std::span<const float> row, Profile& profile) {
   }
 }
 
-void AddAnswer(std::span<const float> scores, Profile& profile) {
-  const auto highest = std::max_element(scores.begin(), scores.end());
-  ++profile.predicted[highest - scores.begin()];
-  if (profile.confidence.empty()) return;
-  constexpr double kBins = Profile::kConfidenceBins;
-  ++profile.confidence[static_cast<size_t>(std::clamp<double>(*highest * kBins, 0, kBins - 1))];
-}
-
 }  // namespace
-
-bool GivesProbabilities(const Model& model) {
-  return absl::EndsWith(model.head(), "softmax") ? !absl::EndsWith(model.head(), "log-softmax")
-                                                 : absl::EndsWith(model.head(), "softmax (added)");
-}
 
 Reference Profile::reference() const {
   Reference reference;
@@ -132,8 +118,7 @@ RecordedRows RecordRows(const std::shared_ptr<const Model>& model, const Rows& r
   const int64_t classes = RowElements(model->outputs()[scores].shape);
   profile.input_least.assign(elements, std::numeric_limits<float>::infinity());
   profile.input_most.assign(elements, -std::numeric_limits<float>::infinity());
-  profile.predicted.assign(classes, 0);
-  if (GivesProbabilities(*model)) profile.confidence.assign(Profile::kConfidenceBins, 0);
+  profile.answers = AnswerCounts(classes, model->gives_probabilities());
   std::vector<LayerRecorder> recorders;
   for (const ActivationLayer& layer : model->activations()) recorders.emplace_back(layer, rows.count);
   Session session(model, kBatchRows);
@@ -148,7 +133,7 @@ RecordedRows RecordRows(const std::shared_ptr<const Model>& model, const Rows& r
     const std::span<const float> answers = session.output(scores, count);
     for (int64_t row = 0; row < count; ++row) {
       AddInput(batch.subspan(row * elements, elements), profile);
-      AddAnswer(answers.subspan(row * classes, classes), profile);
+      profile.answers.Add(answers.subspan(row * classes, classes));
     }
     if (after_batch) after_batch({first, count, answers, session.activity()});
   }
@@ -179,6 +164,12 @@ absl::Status CheckProfileFits(const Profile& profile, const Model& model, const 
   if (profile.sha256 != sha256) {
     return absl::FailedPreconditionError(absl::StrCat("the profile was recorded of the model with SHA-256 ",
                                                       profile.sha256, ", this one has ", sha256,
+                                                      "; record it again with halfwave-model profile"));
+  }
+  const auto classes = static_cast<size_t>(RowElements(model.outputs()[model.scores_output()].shape));
+  if (profile.answers.predicted.size() != classes) {
+    return absl::FailedPreconditionError(absl::StrCat("the profile does not fit the model: expected predictions of ",
+                                                      classes, " classes, found ", profile.answers.predicted.size(),
                                                       "; record it again with halfwave-model profile"));
   }
   const auto describe = [](const ActivationLayer& layer) {

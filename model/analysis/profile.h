@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/activity/answers.h"
 #include "model/activity/reference.h"
 #include "model/analysis/rows.h"
 #include "model/engine/model.h"
@@ -34,15 +35,12 @@ struct LayerProfile {
 
 struct Profile {
   static constexpr int64_t kQuantileRows = 512;  // or all, if there are fewer
-  static constexpr size_t kConfidenceBins = 20;
 
   std::string sha256;  // of the model's file
   int64_t rows = 0;
   std::vector<LayerProfile> layers;            // in the order of the model's activations
   std::vector<float> input_least, input_most;  // of each element of a row
-  std::vector<uint64_t> predicted;             // rows, by class with the highest score
-  std::vector<uint64_t> confidence;            // rows, by the highest probability, in bins of equal width; empty
-                                               // unless the head is a softmax
+  AnswerCounts answers;
   Reference reference() const;
 };
 
@@ -76,9 +74,6 @@ struct RecordedRows {
 // The same of rows in memory that were made for `model`, which keeps its pre-activations. `after_batch` may be null.
 RecordedRows RecordRows(const std::shared_ptr<const Model>& model, const Rows& rows,
                         const std::function<void(const BatchOfRows&)>& after_batch);
-
-// Whether the scores are probabilities that sum to one.
-bool GivesProbabilities(const Model& model);
 
 // "rectifier", "leaky" or "saturating": as documents say it.
 const char* FamilyName(ActivationFamily family);

@@ -100,10 +100,15 @@ absl::StatusOr<LayerProfile> LayerFromJson(const Json& json, int64_t rows) {
 const char* FamilyName(ActivationFamily family) { return kNames[static_cast<int>(family)]; }
 
 std::string ProfileToJson(const Profile& profile) {
-  Json json = {
-      {"halfwave_profile", kFormat},        {"model_sha256", profile.sha256},     {"rows", profile.rows},
-      {"quantile_levels", kQuantileLevels}, {"input_least", profile.input_least}, {"input_most", profile.input_most},
-      {"predicted", profile.predicted},     {"confidence", profile.confidence},   {"layers", Json::array()}};
+  Json json = {{"halfwave_profile", kFormat},
+               {"model_sha256", profile.sha256},
+               {"rows", profile.rows},
+               {"quantile_levels", kQuantileLevels},
+               {"input_least", profile.input_least},
+               {"input_most", profile.input_most},
+               {"predicted", profile.answers.predicted},
+               {"confidence", profile.answers.confidence},
+               {"layers", Json::array()}};
   for (const LayerProfile& layer : profile.layers) json["layers"].push_back(ToJson(layer));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -120,11 +125,12 @@ absl::StatusOr<Profile> ProfileFromJson(const std::string& text) {
   profile.rows = static_cast<int64_t>(rows);
   HALFWAVE_ASSIGN_OR_RETURN(profile.input_least, Numbers<float>(json, "input_least", 0));
   HALFWAVE_ASSIGN_OR_RETURN(profile.input_most, Numbers<float>(json, "input_most", profile.input_least.size()));
-  HALFWAVE_ASSIGN_OR_RETURN(profile.predicted, Numbers<uint64_t>(json, "predicted", 0));
-  HALFWAVE_ASSIGN_OR_RETURN(profile.confidence, Numbers<uint64_t>(json, "confidence", 0));
-  if (!profile.confidence.empty() && profile.confidence.size() != Profile::kConfidenceBins) {
-    return Bad(absl::StrCat("expected ", Profile::kConfidenceBins, " bins of confidence"));
+  HALFWAVE_ASSIGN_OR_RETURN(profile.answers.predicted, Numbers<uint64_t>(json, "predicted", 0));
+  HALFWAVE_ASSIGN_OR_RETURN(profile.answers.confidence, Numbers<uint64_t>(json, "confidence", 0));
+  if (!profile.answers.confidence.empty() && profile.answers.confidence.size() != kConfidenceBins) {
+    return Bad(absl::StrCat("expected ", kConfidenceBins, " bins of confidence"));
   }
+  profile.answers.samples = rows;
   const auto layers = json.find("layers");
   if (layers == json.end() || !layers->is_array()) return Bad("expected an array 'layers'");
   for (const Json& layer : *layers) {

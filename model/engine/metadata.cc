@@ -157,6 +157,21 @@ absl::StatusOr<std::optional<SelfTest>> ReadSelfTest(const Properties& propertie
   return test;
 }
 
+absl::Status ReadDomain(const Properties& properties, std::map<std::string, Range>& domain) {
+  const std::string* text = Find(properties, "halfwave.domain");
+  if (text == nullptr) return absl::OkStatus();
+  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const auto bad = [&] { return BadValue("halfwave.domain", "JSON {NAME: [low, high]}, low not above high", *text); };
+  if (!json.is_object()) return bad();
+  for (const auto& [name, range] : json.items()) {
+    if (!range.is_array() || range.size() != 2 || !range[0].is_number() || !range[1].is_number()) return bad();
+    const Range read = {range[0].get<float>(), range[1].get<float>()};
+    if (!std::isfinite(read.low) || !std::isfinite(read.high) || read.low > read.high) return bad();
+    domain[name] = read;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ModelMetadata> ParseMetadata(const Properties& properties) {
@@ -166,6 +181,7 @@ absl::StatusOr<ModelMetadata> ParseMetadata(const Properties& properties) {
   HALFWAVE_RETURN_IF_ERROR(ReadWord(properties, "halfwave.layout", kLayouts, metadata.layout));
   HALFWAVE_ASSIGN_OR_RETURN(metadata.image, ReadImage(properties));
   HALFWAVE_ASSIGN_OR_RETURN(metadata.self_test, ReadSelfTest(properties));
+  HALFWAVE_RETURN_IF_ERROR(ReadDomain(properties, metadata.domain));
   return metadata;
 }
 

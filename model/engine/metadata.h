@@ -30,6 +30,11 @@ struct NamedTensor {
   std::vector<float> data;
 };
 
+struct Range {
+  float low = 0;
+  float high = 0;
+};
+
 struct SelfTest {
   std::map<std::string, NamedTensor> inputs;
   std::map<std::string, NamedTensor> outputs;
@@ -40,6 +45,7 @@ struct ModelMetadata {
   std::string layout;               // "NCHW", "NHWC" or "flat"; empty if not said
   std::optional<ImageInput> image;  // if the input is a picture
   std::optional<SelfTest> self_test;
+  std::map<std::string, Range> domain;  // by input: what all its elements are between
 };
 
 // Reads and checks the halfwave.* keys. INVALID_ARGUMENT names the key, what it must hold and what it holds. Other

@@ -57,6 +57,10 @@ class Model {
   // What it holds: "softmax", "softmax (added)", "log-softmax", "sigmoid" or "logits"; "label + " in front if another
   // output says the class.
   const std::string& head() const { return head_; }
+  // Whether the scores are probabilities that sum to one.
+  bool gives_probabilities() const {
+    return head_.find("softmax") != std::string::npos && head_.find("log-softmax") == std::string::npos;
+  }
   // "free", "made free" for a file exported with a fixed batch, or "row by row" where the file does not keep the rows
   // of a batch apart: then each row is computed as a batch of its own.
   const std::string& batch() const { return batch_; }

@@ -134,8 +134,36 @@ class Metrics::ModelCollector {
         "Samples of the reference that units are compared with: a profile's, or the first that were served. 0: none.",
         MetricType::Gauge, model,
         activity.reference == nullptr ? 0 : static_cast<double>(activity.reference->counts.samples));
+    out.Add("halfwave_samples_outside_domain_total",
+            "Samples with an element outside the domain that the model's metadata declare.", MetricType::Counter, model,
+            static_cast<double>(report.rows_outside_domain()));
+    CollectAnswers(model, report.answers(), out);
     const std::vector<LayerHealth> health = Summarize(activity);
     for (size_t i = 0; i < health.size(); ++i) CollectLayer(model, activity, health[i], activity.layers[i], out);
+  }
+
+  static void CollectAnswers(const Labels& model, const AnswerSnapshot& answers, Output& out) {
+    if (answers.reference == nullptr || answers.window.samples == 0) return;
+    const auto add = [&](const char* of, const Drift& drift) {
+      Labels labels = model;
+      labels.insert({"of", of});
+      const auto gauge = [&](const char* name, const char* help, double value) {
+        out.Add(name, help, MetricType::Gauge, labels, value);
+      };
+      gauge("halfwave_answer_drift_psi",
+            "Population stability index of the window's answers against the reference's: of the predicted classes, and "
+            "of confidence in bins.",
+            drift.psi);
+      gauge("halfwave_answer_drift_psi_noise",
+            "What halfwave_answer_drift_psi is expected to be if nothing changed: it means something at some times "
+            "this.",
+            drift.psi_noise);
+      gauge("halfwave_answer_drift_js",
+            "Jensen-Shannon divergence, 0 to 1, of the window's answers from the reference's.", drift.js);
+    };
+    add("classes", ShareDrift(answers.window.predicted, answers.reference->predicted));
+    if (answers.window.confidence.empty() || answers.reference->confidence.empty()) return;
+    add("confidence", ShareDrift(answers.window.confidence, answers.reference->confidence));
   }
 
   static void CollectLayer(const Labels& model, const ActivitySnapshot& activity, const LayerHealth& health,

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "model/activity/answers.h"
 #include "model/activity/monitor.h"
 #include "model/base/mutex.h"
 
@@ -46,6 +47,8 @@ struct ModelReport {
   std::string batch;
   std::function<size_t()> queue_depth;
   std::function<ActivitySnapshot()> activity;
+  std::function<AnswerSnapshot()> answers;
+  std::function<uint64_t()> rows_outside_domain;
 };
 
 // The handles of one model version, made once. Thread-safe; owned by the Metrics object.

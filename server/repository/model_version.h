@@ -9,6 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "model/activity/answers.h"
 #include "model/activity/monitor.h"
 #include "model/engine/model.h"
 #include "model/engine/session.h"
@@ -57,8 +58,12 @@ class ModelVersion {
   // The model's properties with those that depend on the server.
   std::map<std::string, std::string> Properties() const;
   ActivitySnapshot Activity() const { return monitor_.Snapshot(); }
-  // Compares what units do from now on with `reference`, whose counts must be of the model's units. Once, at most.
-  void CompareWith(Reference reference) { monitor_.SetReference(std::move(reference)); }
+  AnswerSnapshot Answers() const { return answers_.Snapshot(); }
+  // Rows with an element outside the domain that the model's metadata declare.
+  uint64_t RowsOutsideDomain() const { return rows_outside_domain_.load(std::memory_order_relaxed); }
+  // Compares what units do and what is answered from now on with references of the model's units and classes. Once, at
+  // most.
+  void CompareWith(Reference units, AnswerCounts answers);
 
   // Accepts a request for the next batch; see Scheduler::Schedule. On an error `done` has not been called and never
   // will be. Nothing runs before Flush.
@@ -72,18 +77,23 @@ class ModelVersion {
   struct Slot {
     std::unique_ptr<Session> session;
     std::vector<uint8_t> skip;  // per row: not finite, do not count
+    AnswerCounts answers;       // of the present batch
     std::vector<std::span<const float>> outputs;
   };
 
   static std::vector<Slot> MakeSlots(const std::shared_ptr<const Model>& model, const ModelVersionOptions& options);
   void Execute(Slot& slot, std::span<const std::unique_ptr<Task>> batch);
+  void CountAnswers(Slot& slot, int64_t rows);
 
   const std::string name_;
   const std::string version_;
   const std::string sha256_;
   const std::shared_ptr<const Model> model_;
   const int64_t max_batch_rows_;
+  const AnswerCounts no_answers_;
   ActivityMonitor monitor_;
+  AnswerMonitor answers_;
+  std::atomic<uint64_t> rows_outside_domain_{0};
   ModelMetrics* metrics_;
   std::vector<Slot> slots_;
   Scheduler scheduler_;  // last: its threads use the others

@@ -65,11 +65,11 @@ absl::StatusOr<std::optional<Profile>> FindProfile(const std::filesystem::path& 
 
 // A profile that cannot be used is no reason not to serve.
 void CompareWithProfile(const std::filesystem::path& path, ModelVersion& version) {
-  const absl::StatusOr<std::optional<Profile>> profile = FindProfile(path, version);
+  absl::StatusOr<std::optional<Profile>> profile = FindProfile(path, version);
   if (!profile.ok()) {
     LogError("profile_refused", {{"model", version.name()}, {"error", std::string(profile.status().message())}});
   } else if (profile->has_value()) {
-    version.CompareWith((*profile)->reference());
+    version.CompareWith((*profile)->reference(), std::move((*profile)->answers));
     LogInfo("profile_loaded", {{"model", version.name()}, {"rows", absl::StrCat((*profile)->rows)}});
   }
 }

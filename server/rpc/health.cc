@@ -45,6 +45,19 @@ void DescribeUnits(const ActivitySnapshot& activity, size_t index, v1::LayerHeal
   }
 }
 
+void DescribeAnswers(const AnswerSnapshot& answers, v1::GetHealthResponse& response) {
+  if (answers.reference == nullptr) return;
+  v1::AnswerDrift& out = *response.mutable_answer_drift();
+  const Drift classes = ShareDrift(answers.window.predicted, answers.reference->predicted);
+  out.set_classes_psi(classes.psi);
+  out.set_classes_psi_noise(classes.psi_noise);
+  out.set_classes_js(classes.js);
+  const Drift confidence = ShareDrift(answers.window.confidence, answers.reference->confidence);
+  out.set_confidence_psi(confidence.psi);
+  out.set_confidence_psi_noise(confidence.psi_noise);
+  out.set_confidence_js(confidence.js);
+}
+
 absl::Status CheckNames(const std::vector<std::string>& names, const std::vector<ActivationLayer>& layers) {
   for (const std::string& name : names) {
     const bool known = name == "*" || std::any_of(layers.begin(), layers.end(),
@@ -98,6 +111,8 @@ absl::StatusOr<v1::GetHealthResponse> DescribeHealth(const ModelVersion& model,
   response.set_samples_seen(activity.samples);
   response.set_samples_not_counted(activity.samples_not_counted);
   if (activity.reference != nullptr) response.set_reference_samples(activity.reference->counts.samples);
+  response.set_samples_outside_domain(model.RowsOutsideDomain());
+  DescribeAnswers(model.Answers(), response);
   const std::vector<LayerHealth> health = Summarize(activity);
   for (size_t i = 0; i < health.size(); ++i) {
     v1::LayerHealth* layer = response.add_layers();

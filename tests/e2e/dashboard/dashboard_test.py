@@ -189,7 +189,8 @@ class Program:
 
 class Replica(Program):
     def __init__(self, name, binary, folder):
-        super().__init__(name, [binary, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--activity-window", "200"], folder)
+        super().__init__(name, [binary, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--activity-window", "200",
+                                "--profile-from-first", "100"], folder)
 
         def ports():
             self.expect_alive()

@@ -119,6 +119,17 @@ TEST(Metadata, ABrokenSelfTestIsRefused) {
   }
 }
 
+TEST(Metadata, ADomainHasTwoLimitsForAnInput) {
+  const auto metadata = ParseMetadata({{"halfwave.domain", R"({"image": [0, 1], "other": [-2.5, 3]})"}});
+  ASSERT_TRUE(metadata.ok()) << metadata.status();
+  EXPECT_EQ(metadata->domain.at("image").high, 1);
+  EXPECT_EQ(metadata->domain.at("other").low, -2.5f);
+  for (const char* bad : {"0,1", "[0, 1]", R"({"x": 1})", R"({"x": [1, 0]})", R"({"x": [0]})", R"({"x": ["0", "1"]})",
+                          R"({"x": [0, 1e60]})"}) {
+    ExpectBad({{"halfwave.domain", bad}}, "halfwave.domain");
+  }
+}
+
 TEST(Metadata, ALongBadValueIsNotQuotedInFull) {
   const auto status = ParseMetadata({{"halfwave.layout", std::string(1000000, 'x')}}).status();
   EXPECT_LT(status.message().size(), 300u);

@@ -60,7 +60,7 @@ TEST(Profile, CountsWhatTheServerCountsOnTheSameRows) {
     for (int row = 0; row < 360; ++row) {
       ++predicted[std::max_element(&scores[row * 10], &scores[row * 10] + 10) - &scores[row * 10]];
     }
-    EXPECT_EQ(profile.predicted, predicted);
+    EXPECT_EQ(profile.answers.predicted, predicted);
   }
 }
 

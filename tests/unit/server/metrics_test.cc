@@ -32,6 +32,21 @@ ActivitySnapshot SnapshotOf(uint64_t samples, uint64_t window) {
   return monitor.Snapshot();
 }
 
+// Two classes, both of them half of the reference; all samples are sure of the first.
+AnswerSnapshot AnswersOf(uint64_t samples, uint64_t window) {
+  AnswerCounts counts(2, /*probabilities=*/true);
+  AnswerMonitor monitor(counts, window);
+  AnswerCounts reference = counts;
+  for (int i = 0; i < 500; ++i) {
+    reference.Add(std::vector<float>{0.9f, 0.1f});
+    reference.Add(std::vector<float>{0.1f, 0.9f});
+  }
+  monitor.SetReference(reference);
+  for (uint64_t i = 0; i < samples; ++i) counts.Add(std::vector<float>{1, 0});
+  monitor.Record(counts);
+  return monitor.Snapshot();
+}
+
 std::string Scrape(uint64_t samples, uint64_t window) {
   Metrics metrics;
   metrics.SetBuild("x86-64-v3");
@@ -41,7 +56,9 @@ std::string Scrape(uint64_t samples, uint64_t window) {
                                           .head = "softmax",
                                           .batch = "free",
                                           .queue_depth = [] { return size_t{3}; },
-                                          .activity = [=] { return SnapshotOf(samples, window); }});
+                                          .activity = [=] { return SnapshotOf(samples, window); },
+                                          .answers = [=] { return AnswersOf(samples, window); },
+                                          .rows_outside_domain = [] { return uint64_t{4}; }});
   model->ObserveQueue(absl::Microseconds(30));
   model->ObserveBatch(5, absl::Milliseconds(2));
   metrics.ObserveRequest(Method::kModelInfer, absl::StatusCode::kOk, absl::Milliseconds(3));
@@ -133,10 +150,21 @@ TEST(Metrics, UnitsAreComparedWithAReferenceIfThereIsOne) {
                     .activity =
                         [] {
                           return ActivityMonitor({{"relu", "Relu", {}, 2, 2, false}}, 10).Snapshot();
-                        }});
+                        },
+                    .answers = [] { return AnswerMonitor(AnswerCounts(2, true), 10).Snapshot(); },
+                    .rows_outside_domain = [] { return uint64_t{0}; }});
   EXPECT_THAT(metrics.Serialize(), HasSubstr("halfwave_reference_samples{model=\"m\",version=\"1\"} 0"));
   EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("halfwave_layer_went_silent_units")));
   EXPECT_THAT(metrics.Serialize(), Not(HasSubstr("halfwave_layer_drift")));
+}
+
+TEST(Metrics, AnswersAreComparedWithAReferenceIfThereIsOne) {
+  const std::string full = Scrape(100, 100);
+  for (const char* of : {"classes", "confidence"}) {
+    EXPECT_THAT(full, HasSubstr(std::string("halfwave_answer_drift_psi{model=\"m\",of=\"") + of));
+  }
+  EXPECT_THAT(full, HasSubstr("halfwave_samples_outside_domain_total{model=\"m\",version=\"1\"} 4"));
+  EXPECT_THAT(Scrape(0, 100), Not(HasSubstr("halfwave_answer_drift")));
 }
 
 TEST(Metrics, TheProcessIsMeasured) {

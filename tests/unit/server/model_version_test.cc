@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kFeatures = 5;
 constexpr int64_t kUnits = 7;
 
-std::shared_ptr<const Model> MakeModel() {
+std::shared_ptr<const Model> MakeModel(const std::string& domain = "{}") {
   return *LoadModel(OnnxBuilder()
                         .Input("x", {-1, kFeatures})
                         .Weight("w", {kFeatures, kUnits}, Noise(kFeatures * kUnits, 1))
@@ -24,6 +24,7 @@ std::shared_ptr<const Model> MakeModel() {
                         .Node("Relu", {"h"}, {"r"})
                         .Node("Softmax", {"r"}, {"y"})
                         .Output("y")
+                        .Metadata("halfwave.domain", domain)
                         .Bytes());
 }
 
@@ -92,6 +93,47 @@ TEST(ModelVersion, RowsThatAreNotFiniteAreServedButNotCounted) {
   version.Drain(absl::InfiniteFuture());
   EXPECT_EQ(version.Activity().samples, 2u);
   EXPECT_EQ(version.Activity().samples_not_counted, 2u);
+}
+
+// Sends each row as a request of its own and waits for all answers.
+void Send(ModelVersion& version, const std::vector<std::vector<float>>& rows) {
+  for (const std::vector<float>& row : rows) {
+    InferenceRequest request;
+    request.rows = 1;
+    request.inputs = {reinterpret_cast<const char*>(row.data())};
+    request.done = [](absl::StatusOr<InferenceRequest::Outputs> outputs) { EXPECT_TRUE(outputs.ok()); };
+    ASSERT_TRUE(version.Submit(std::move(request)).ok());
+  }
+  version.Drain(absl::InfiniteFuture());
+}
+
+TEST(ModelVersion, RowsOutsideTheDeclaredDomainAreCounted) {
+  Metrics metrics;
+  ModelVersion version("m", "1", "hash", MakeModel(R"({"x": [0, 1]})"), {}, metrics);
+  Send(version, {{0, 1, 0.5f, 0, 0}, {0, 1.01f, 0, 0, 0}, {0, 0, 0, 0, -0.1f}, {1, 1, 1, 1, 1}});
+  EXPECT_EQ(version.RowsOutsideDomain(), 2u);
+  ModelVersion undeclared("n", "1", "hash", MakeModel(), {}, metrics);
+  Send(undeclared, {{9, 9, 9, 9, 9}});
+  EXPECT_EQ(undeclared.RowsOutsideDomain(), 0u);
+}
+
+TEST(ModelVersion, AnswersAreComparedWithTheReferences) {
+  Metrics metrics;
+  const std::shared_ptr<const Model> model = MakeModel();
+  ModelVersion version("m", "1", "hash", model, {}, metrics);
+  AnswerCounts reference(kUnits, /*probabilities=*/true);
+  std::vector<std::vector<float>> rows;
+  for (int i = 0; i < 50; ++i) {
+    rows.push_back(Noise(kFeatures, 100 + i));
+    reference.Add(RunModel(model, {rows.back()})[0]);
+  }
+  version.CompareWith({50, {std::vector<uint64_t>(kUnits, 25)}}, reference);
+  Send(version, rows);
+  EXPECT_EQ(version.Answers().window.predicted, reference.predicted);
+  EXPECT_EQ(version.Answers().window.confidence, reference.confidence);
+  EXPECT_NE(metrics.Serialize().find("halfwave_answer_drift_psi{model=\"m\",of=\"classes\",version=\"1\"} 0\n"),
+            std::string::npos)
+      << "the same answers";
 }
 
 }  // namespace
