@@ -68,6 +68,7 @@ def write(path, model, output, samples, metadata):
     torch.onnx.export(whole, samples, str(path), opset_version=OPSET, input_names=[INPUT], output_names=[output],
                       dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}})
     exported = onnx.load(str(path))
+    _unshare(exported.graph)
     _rename(exported.graph, list(named), output)
     selftest = {
         "inputs": {INPUT: {"shape": list(samples.shape), "data": digits9(samples)}},
@@ -79,6 +80,16 @@ def write(path, model, output, samples, metadata):
     onnx.checker.check_model(exported, full_check=True)
     onnx.save(exported, str(path))
     print(f"  {path.name}: {path.stat().st_size} bytes")
+
+
+def _unshare(graph):
+    """Weights that happen to be equal get tensors of their own again, where the exporter put an Identity."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Identity" and node.input[0] in weights]:
+        copy = graph.initializer.add()
+        copy.CopyFrom(weights[node.input[0]])
+        copy.name = node.output[0]
+        graph.node.remove(node)
 
 
 def _rename(graph, names, output):
