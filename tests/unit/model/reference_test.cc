@@ -138,7 +138,7 @@ TEST(WentSilent, NeverFiresOnHealthyStreams) {
   uint64_t watched = 0;
   for (int stream = 0; stream < 100; ++stream) {
     std::mt19937 random(stream);
-    const int64_t units = stream % 4 == 0 ? 500 : 20;
+    const int64_t units = stream % 20 == 0 ? 4096 : stream % 4 == 0 ? 500 : 20;
     const uint64_t profile_rows = stream % 2 == 0 ? 300 : 10000, window = stream % 3 == 0 ? 1000 : 10000;
     std::vector<double> rates;
     std::vector<uint64_t> reference;
