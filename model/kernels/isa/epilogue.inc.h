@@ -33,8 +33,8 @@ inline bool IsCounted(const UnitCounts& counts, int64_t row) {
   return counts.active != nullptr && (counts.skip == nullptr || counts.skip[row] == 0);
 }
 
-// Activates and stores `columns` sums of one row, whose first is unit `unit`. For what is rare: other activations, rows
-// that are not all counted, columns that do not fill their packets.
+// Activates and stores `columns` sums of one row, whose first is unit `unit`. For what is rare: other activations, and
+// rows that are not all counted.
 [[gnu::noinline]] void FinishRow(const DenseCall& call, int64_t row, int64_t unit, int64_t columns, const float* sums) {
   const UnitCounts& counts = call.counts;
   const bool counted = IsCounted(counts, row);
@@ -58,6 +58,26 @@ inline bool IsCounted(const UnitCounts& counts, int64_t row) {
   if (counted) *counts.zeros += SumOf(zeros);
 }
 
+// Rectifies, stores and counts packet `j` of a tile's sums, the first `width` lanes of which are real; `y` and `active`
+// are those of the packet. The zeros among them.
+template <bool kWhole, int kRows, int kPackets>
+[[gnu::always_inline]] inline Counts FinishCounted(float* y, int64_t stride, int64_t width, uint32_t* active, int j,
+                                                   const Packet (&sums)[kRows][kPackets]) {
+  const Packet zero = Broadcast(0);
+  Counts above = {}, silent = {};  // chains of their own: one for the whole tile would take its time
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Packet out = Rectify(sums[r][j]);
+    if constexpr (kWhole) Store(y + r * stride, out);
+    if constexpr (!kWhole) StorePart(y + r * stride, width, out);
+    above = CountMask(above, Less(zero, sums[r][j]));
+    silent = CountMask(silent, Equal(out, zero));
+  }
+  if constexpr (kWhole) AddTo(active, above);
+  if constexpr (!kWhole) AddPartTo(active, width, above);
+  return kWhole ? silent : silent & FirstLanes(width);
+}
+
 // Finishes a tile of sums whose first column is unit `first_unit`, and stores `columns` of its kPackets * kLanes
 // columns. Rows are kRows, from `first_row` on. All loops over sums are unrolled: an index that is not constant would
 // keep them in memory.
@@ -79,22 +99,16 @@ template <int kRows, int kPackets>
     }
     return;
   }
-  if (whole && kind == ActivationKind::kRelu && counts.skip == nullptr) {
-    uint32_t* const active_of_units = counts.active + first_unit;
+  if (counts.active != nullptr && kind == ActivationKind::kRelu && counts.skip == nullptr) {
+    uint32_t* const active = counts.active + first_unit;
+    constexpr int64_t kLast = (kPackets - 1) * kLanes;  // only the last packet may have lanes to spare
     Counts zeros = {};
 #pragma GCC unroll 8
-    for (int j = 0; j < kPackets; ++j) {
-      Counts active = {}, silent = {};  // chains of their own: one for the whole tile would take its time
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Packet out = Rectify(sums[r][j]);
-        Store(y + r * stride + j * kLanes, out);
-        active = CountMask(active, Less(zero, sums[r][j]));
-        silent = CountMask(silent, Equal(out, zero));
-      }
-      AddTo(active_of_units + j * kLanes, active);
-      zeros += silent;
+    for (int j = 0; j < kPackets - 1; ++j) {
+      zeros += FinishCounted<true>(y + j * kLanes, stride, kLanes, active + j * kLanes, j, sums);
     }
+    zeros += whole ? FinishCounted<true>(y + kLast, stride, kLanes, active + kLast, kPackets - 1, sums)
+                   : FinishCounted<false>(y + kLast, stride, columns - kLast, active + kLast, kPackets - 1, sums);
     *counts.zeros += SumOf(zeros);
     return;
   }

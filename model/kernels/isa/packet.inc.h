@@ -111,6 +111,17 @@ inline void AddTo(uint32_t* p, const Counts& counts) {
   __builtin_memcpy(p, &sum, sizeof(sum));
 }
 
+// The first `width` lanes, fewer than all.
+inline void AddPartTo(uint32_t* p, int64_t width, const Counts& counts) {
+#if defined(__AVX512F__)
+  const auto lanes = static_cast<__mmask16>((1u << width) - 1);
+  const __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(lanes, p), (__m512i)counts);
+  _mm512_mask_storeu_epi32(p, lanes, sum);
+#else
+  for (int64_t i = 0; i < width; ++i) p[i] += static_cast<uint32_t>(counts[i]);
+#endif
+}
+
 // Writes the values of x that are not zero, and where they stand, one behind the other. May write kLanes entries
 // beyond. How many they are.
 inline int64_t ListNotZero(const float* x, int64_t count, float* values, int32_t* positions) {
