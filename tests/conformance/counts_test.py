@@ -24,7 +24,7 @@ CHUNK = 100  # rows of a profile: where it agrees in every unit, so do its rows,
 
 
 def pre_activations(rows):
-    """By activation: ONNX Runtime's pre-activations, of a feature map the largest; (rows, units), and the layer's peak."""
+    """By activation: ONNX Runtime's pre-activations, of a map the largest, as (rows, units); and the layer's peak."""
     import numpy
     import onnx
     import onnxruntime

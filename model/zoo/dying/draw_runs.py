@@ -35,9 +35,9 @@ def main():
     accuracy.set_ylim(0, 100)
     silent.set_title(f"Units never active on them, of {64 * len(layers)}", loc="left", fontsize=10)
     silent.set_ylim(0, 64 * len(layers))
-    marks = [plt.Line2D([], [], marker="o", linestyle="none", color=COLOURS["learned"], label="learned"),
-             plt.Line2D([], [], marker="o", linestyle="none", color=COLOURS["collapsed"], label="answers one class only"),
-             plt.Line2D([], [], marker="x", linestyle="none", color="#555555", label="diverged: no finite weights")]
+    marks = [plt.Line2D([], [], linestyle="none", marker=marker, color=colour, label=label) for marker, colour, label in
+             (("o", COLOURS["learned"], "learned"), ("o", COLOURS["collapsed"], "answers one class only"),
+              ("x", "#555555", "diverged: no finite weights"))]
     figure.legend(handles=marks, loc="lower center", ncol=3, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     figure.savefig(HERE / "runs.png", dpi=90)

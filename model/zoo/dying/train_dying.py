@@ -1,12 +1,14 @@
 """Dying ReLUs, made real: one architecture, one data set and one bad recipe, trained with five activations.
 
     python3 train_dying.py
+    python3 train_dying.py --wide 512 4 FILE     # ReLU alone, the first seed: so many hidden units and layers
 
 Writes runs.csv (each activation from five seeds, whatever came of it; a run whose weights are not finite has no
-counts), one network of each kind (the first seed whose weights are finite; of ReLU also the first that answers one class
-only), and the twins: the same architecture with sigmoid and with tanh under an ordinary recipe. Debian: python3-torch
-python3-sklearn python3-onnx python3-numpy python3-pil. Takes ten seconds.
+counts), one network of each kind (the first seed whose weights are finite; of ReLU also the first that answers one
+class only), and the twins: the same architecture with sigmoid and with tanh under an ordinary recipe. Debian:
+python3-torch python3-sklearn python3-onnx python3-numpy python3-pil. Takes half a minute.
 """
+import argparse
 import csv
 import sys
 from pathlib import Path
@@ -29,12 +31,12 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "prelu": nn.PReLU, "
 TWINS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
 
-def perceptron(activation):
-    sizes, named = [64] + [WIDTH] * HIDDEN, {}
-    for i in range(HIDDEN):
+def perceptron(activation, width=WIDTH, hidden=HIDDEN):
+    sizes, named = [64] + [width] * hidden, {}
+    for i in range(hidden):
         named[f"fc{i + 1}"] = nn.Linear(sizes[i], sizes[i + 1])
         named[f"act{i + 1}"] = activation()
-    return nn.Sequential(export.layers(**named, **{f"fc{HIDDEN + 1}": nn.Linear(WIDTH, 10)}))
+    return nn.Sequential(export.layers(**named, **{f"fc{hidden + 1}": nn.Linear(width, 10)}))
 
 
 def linears(model):
@@ -78,11 +80,32 @@ def gradients(model, rows, labels):
     return ", ".join(f"{norm / norms[-1]:.2g}" for norm in norms)
 
 
+def start_and_train(activation, seed, rows, labels, held, **sizes):
+    """The model of the last step, and how many units the held-back rows left silent before the first."""
+    torch.manual_seed(seed)
+    model = perceptron(activation, **sizes)
+    start_badly(model)
+    before = sum(silent_units(model, held))
+    return train(model, rows, labels, BAD_RATE), before
+
+
+def write_wide(width, hidden, path, rows, labels, held, held_labels):
+    model, _ = start_and_train(nn.ReLU, SEEDS[0], rows, labels, held, width=width, hidden=hidden)
+    export.describe(path.stem, model, held, held_labels)
+    export.write(path, model, "probabilities", held[:3], METADATA | {"layout": "flat"})
+
+
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wide", nargs=3, metavar=("WIDTH", "HIDDEN", "FILE"))
+    options = parser.parse_args()
     torch.set_num_threads(1)  # the network is too small for more
     pixels, held, labels, held_labels = split()
     rows, held = (torch.as_tensor(values / 16, dtype=torch.float32) for values in (pixels, held))
     labels, held_labels = torch.as_tensor(labels), torch.as_tensor(held_labels)
+    if options.wide:
+        width, hidden, path = options.wide
+        return write_wide(int(width), int(hidden), Path(path), rows, labels, held, held_labels)
     metadata = METADATA | {"layout": "flat"}
     with open(HERE / "runs.csv", "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -91,11 +114,7 @@ def main():
         for name, activation in ACTIVATIONS.items():
             written = set()
             for seed in SEEDS:
-                torch.manual_seed(seed)
-                model = perceptron(activation)
-                start_badly(model)
-                before = sum(silent_units(model, held))
-                train(model, rows, labels, BAD_RATE)
+                model, before = start_and_train(activation, seed, rows, labels, held)
                 if not all(bool(torch.isfinite(values).all()) for values in model.parameters()):
                     table.writerow([name, seed, "diverged"] + [""] * 3 + [before] + [""] * HIDDEN)
                     print(f"{name}, seed {seed}: diverged, its weights are not finite")
