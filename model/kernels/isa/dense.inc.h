@@ -45,7 +45,8 @@ struct Tile {
   const float* bias;      // where the sums begin; null: at what y holds
   int64_t line;           // weights from line to line
   int64_t k, depth;       // the lines to add
-  int64_t ahead;          // weights to what will be read next, to be fetched meanwhile
+  int64_t ahead;          // weights to lines that will be read next, to be fetched meanwhile
+  bool every;             // at every line, or at every other: a line for each two
   bool last;              // no more lines follow
 };
 
@@ -109,13 +110,12 @@ void RunTile(const Tile<Weight>& tile) {
   BeginSums(tile, sums);
   const float* x = call.x + tile.row * call.x_stride + tile.k;
   const Weight* weights = tile.weights;
+  const Weight* next = weights + tile.ahead;
   const int64_t stride = call.x_stride, line = tile.line;
-  for (int64_t k = 0; k < tile.depth; ++k) {
+  const auto add = [&](int64_t k) {
     Packet w[kPackets];
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
-#pragma GCC unroll 8
-    for (int j = 0; j < kPackets; j += kLinePackets<Weight>) Fetch(weights + tile.ahead + j * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Packet value = Broadcast(x[r * stride + k]);
@@ -123,6 +123,22 @@ void RunTile(const Tile<Weight>& tile) {
       for (int j = 0; j < kPackets; ++j) sums[r][j] = MultiplyAdd(value, w[j], sums[r][j]);
     }
     weights += line;
+  };
+  const auto fetch = [&] {
+#pragma GCC unroll 8
+    for (int j = 0; j < kPackets; j += kLinePackets<Weight>) Fetch(next + j * kLanes);
+    next += line;
+  };
+  int64_t k = 0;
+  for (; k + 1 < tile.depth; k += 2) {
+    fetch();
+    add(k);
+    if (tile.every) fetch();
+    add(k + 1);
+  }
+  if (k < tile.depth) {
+    fetch();
+    add(k);
   }
   if (tile.last) return Finish(call, tile.row, tile.unit, tile.columns, sums);
   KeepSums(tile, sums);
@@ -222,6 +238,7 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   tile.last = k + depth == call.in;
   tile.row = first_row;
   tile.ahead = ahead;
+  tile.every = rows <= kMaxTileRows;
   const int packets = static_cast<int>(line / kLanes);
   for (int left = static_cast<int>(rows); left > 0;) {  // at most kBlockRows
     const int tile_rows = NextRows<Weight>(left);
@@ -236,7 +253,9 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
     }
     tile.row += tile_rows;
     left -= tile_rows;
-    tile.ahead = 0;  // the first tile has fetched it
+    // Two tiles fetch half of what comes next each: one alone would wait for it.
+    const bool second = tile.row < first_row + rows && tile.row - tile_rows == first_row && ahead != 0;
+    tile.ahead = second ? ahead + depth / 2 * line : 0;
   }
 }
 
