@@ -56,7 +56,7 @@ absl::Status Options::Validate() const {
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-message-bytes", max_message_bytes, 1024, (int64_t{1} << 31) - 1));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("workers", workers, 0, 1024));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("intra-op-threads", intra_op_threads, 1, 1024));
-  HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 40));
+  HALFWAVE_RETURN_IF_ERROR(CheckRange("activity-window", activity_window, 1, int64_t{1} << 31));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("profile-from-first", profile_from_first, 0, int64_t{1} << 40));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-model-bytes", max_model_bytes, 1024, int64_t{1} << 40));
   if (!(max_macs_per_row >= 1 && max_macs_per_row <= 1e15)) {

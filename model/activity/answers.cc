@@ -1,7 +1,6 @@
 #include "model/activity/answers.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -43,8 +42,9 @@ Drift ShareDrift(const std::vector<uint64_t>& counts, const std::vector<uint64_t
   for (size_t i = 0; i < counts.size(); ++i) {
     const double p = (static_cast<double>(counts[i]) + 0.5) / (n + kinds / 2);
     const double q = (static_cast<double>(reference[i]) + 0.5) / (m + kinds / 2);
-    drift.psi += (p - q) * std::log(p / q);
-    drift.js += HalfDivergence(p, q);
+    const ShareDifference difference = DifferenceOf(p, q);
+    drift.psi += difference.psi;
+    drift.js += difference.js;
   }
   // Each of two samples of the same shares adds a chi-squared of kinds - 1 degrees over its size.
   drift.psi_noise = (kinds - 1) * (1 / n + 1 / m);

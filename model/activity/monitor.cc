@@ -95,11 +95,14 @@ ActivitySnapshot ActivityMonitor::Snapshot() const {
   for (const Layer& layer : layers_) {
     LayerSnapshot& out = snapshot.layers.emplace_back();
     out.layer = layer.info;
-    out.window_active.assign(layer.info.units, 0);
+    std::vector<uint32_t> in_window(layer.info.units, 0);  // less than the window's samples, so that they fit
     for (const auto& active : layer.ring_active) {
-      for (size_t unit = 0; unit < active.size(); ++unit) out.window_active[unit] += active[unit];
+      for (size_t unit = 0; unit < active.size(); ++unit) in_window[unit] += active[unit];
     }
-    for (const uint64_t last : layer.last_active) out.samples_since_active.push_back(samples_ - last);
+    out.window_active.assign(in_window.begin(), in_window.end());
+    out.samples_since_active.resize(layer.info.units);
+    std::transform(layer.last_active.begin(), layer.last_active.end(), out.samples_since_active.begin(),
+                   [&](uint64_t last) { return samples_ - last; });
     out.window_zeros = std::accumulate(layer.ring_zeros.begin(), layer.ring_zeros.end(), uint64_t{0});
     out.window_saturated = std::accumulate(layer.ring_saturated.begin(), layer.ring_saturated.end(), uint64_t{0});
     out.lifetime_active = layer.lifetime_active;

@@ -33,7 +33,12 @@ struct Drift {
 Drift ActivityDrift(const std::vector<uint64_t>& active, uint64_t samples, const std::vector<uint64_t>& reference,
                     uint64_t reference_samples);
 
-// One term of the Jensen-Shannon divergence, in bits: of a kind whose share is a in one sample, b in the other.
-double HalfDivergence(double a, double b);
+// What one kind adds to both indices, whose share is a in one sample and b in the other, both above zero: psi is (a -
+// b) ln(a / b), js (a log2(a / m) + b log2(b / m)) / 2 with m the mean of the two.
+struct ShareDifference {
+  double psi = 0;
+  double js = 0;
+};
+ShareDifference DifferenceOf(double a, double b);
 
 }  // namespace halfwave

@@ -56,6 +56,21 @@ TEST(WatchedUnits, MoreActivityIsNeverLessWatched) {
   EXPECT_EQ(watched.back(), 1);
 }
 
+TEST(ShareDifference, IsItsFormulaForSharesNearAndFar) {
+  for (const double a : {1e-6, 0.003, 0.2, 0.5, 0.9, 0.999999}) {
+    for (const double factor : {1.0, 1 + 1e-5, 1.1, 1.2, 1.3, 2.9, 3.1, 100.0}) {
+      const double b = a / factor, mean = (a + b) / 2;
+      const ShareDifference got = DifferenceOf(a, b), turned = DifferenceOf(b, a);
+      const double psi = (a - b) * std::log(a / b);
+      const double js = (a * std::log2(a / mean) + b * std::log2(b / mean)) / 2;
+      EXPECT_NEAR(got.psi, psi, 1e-7 * psi + 1e-18) << a << " " << b;
+      EXPECT_NEAR(got.js, js, 1e-7 * js + 5e-16 * a) << a << " " << b;
+      EXPECT_EQ(got.psi, turned.psi);
+      EXPECT_EQ(got.js, turned.js);
+    }
+  }
+}
+
 TEST(ActivityDrift, IsAboutItsNoiseIfNothingChangedAndFarAboveItIfSomethingDid) {
   std::cout << "seed 3\n";
   std::mt19937 random(3);
