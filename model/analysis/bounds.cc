@@ -7,13 +7,17 @@
 #include <utility>
 
 #include "model/analysis/linear_node.h"
+#include "model/analysis/rounding.h"
 #include "model/graph/uses.h"
 
 namespace halfwave {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kWidening = 1e-4;         // of magnitudes, for rounding; sums of many terms get more
+// Of magnitudes, for rounding; sums of many terms get more. A constant may have been folded into the start of the sum
+// of some 10,000 terms before it.
+constexpr double kWidening = 1e-4;
+constexpr double kConstantWidening = 1e-3;
 constexpr int64_t kMaxChannels = 1 << 20;  // more get one pair for all
 constexpr size_t kMaxKept = 1 << 23;       // limits of all values together; behind them, too
 constexpr double kMaxWork = 2e9;           // weights and limits looked at; behind them everything is possible
@@ -37,51 +41,47 @@ Interval At(const Bounds& bounds, int64_t index) {
 
 double Magnitude(Interval x) { return std::max(std::abs(x.low), std::abs(x.high)); }
 
-// Half the distance between 1 and the next float, twice for what is lost in the second order.
-constexpr double kRounding = 2 * 0x1p-24;
-
-// What the transforms of Winograd's F(4x4,3x3) can make of errors: the largest sum over the elements of |A'| [(|G| |g|
-// |G'|) (|B'| |d| |B|)] |A|, for taps and pixels of 1, is 47.8^2, against 9 of the sum itself; and its own operations.
-constexpr double kWinogradGrowth = 260;
-constexpr double kWinogradOperations = 24;
-
 // A sum of products, widened for rounding unless no term can be on the other side of zero.
 class Sum {
  public:
-  // Of what is added in another way; see kWinogradGrowth.
-  explicit Sum(double least_widening = kWidening) : least_widening_(least_widening) {}
-
-  void Add(double weight, Interval x) {
+  // `growth`: of the term's rounding; see WinogradGrowth.
+  void Add(double weight, Interval x, double growth = 1) {
     if (weight == 0) return;
     const Interval term =
         weight > 0 ? Interval{weight * x.low, weight * x.high} : Interval{weight * x.high, weight * x.low};
-    AddTerm(term);
+    AddTerm(term, growth);
   }
-  void AddTerm(Interval term) {
+  void AddTerm(Interval term, double growth = 1) {
     low_ += term.low;
     high_ += term.high;
-    magnitude_ += Magnitude(term);
+    magnitude_ += growth * Magnitude(term);
     ++terms_;
     never_negative_ = never_negative_ && term.low >= 0;
     never_positive_ = never_positive_ && term.high <= 0;
   }
-  Interval Result() const {
-    // Infinite magnitudes need no widening: where the other limit is finite, it is by the signs, or it is given up.
-    const double widening = std::max(least_widening_, kRounding * (terms_ + 4));
+  Interval Result(double least_widening = kWidening) const {
+    return Result(std::max(least_widening, SumRounding(terms_)), true);
+  }
+  // Of Winograd's transforms, over so many channels.
+  Interval WinogradResult(int64_t channels) const {
+    return Result(SumRounding(static_cast<double>(channels) + kWinogradOperations), false);
+  }
+
+ private:
+  // Infinite magnitudes need no widening: where the other limit is finite, it is by the signs, or it is given up.
+  Interval Result(double widening, bool signs_hold) const {
     Interval result{low_ - widening * magnitude_, high_ + widening * magnitude_};
-    if (never_negative_) result.low = std::max(0.0, std::isfinite(magnitude_) ? result.low : 0.0);
-    if (never_positive_) result.high = std::min(0.0, std::isfinite(magnitude_) ? result.high : 0.0);
+    if (signs_hold && never_negative_) result.low = std::max(0.0, std::isfinite(magnitude_) ? result.low : 0.0);
+    if (signs_hold && never_positive_) result.high = std::min(0.0, std::isfinite(magnitude_) ? result.high : 0.0);
     if (std::isnan(result.low)) result.low = -kInfinity;
     if (std::isnan(result.high)) result.high = kInfinity;
     return result;
   }
 
- private:
   double low_ = 0;
   double high_ = 0;
   double magnitude_ = 0;
   double terms_ = 0;
-  double least_widening_;
   bool never_negative_ = true;
   bool never_positive_ = true;
 };
@@ -145,19 +145,20 @@ class Propagation {
     if (work_ > kMaxWork || linear.units > kMaxChannels || axis < 0 || out_axis < 0) return Uniform({});
     const Bounds x = By(Input(node, 0), axis);
     if (x.size() != 1 && static_cast<int64_t>(x.size()) != linear.inputs * linear.groups) return Uniform({});
+    const bool winograd = MayUseWinograd(linear);
     Bounds y{out_axis, {}, {}};
     for (int64_t unit = 0; unit < linear.units; ++unit) {
-      Sum sum(linear.is_conv && linear.taps == 9
-                  ? kRounding * kWinogradGrowth * (static_cast<double>(linear.inputs) + kWinogradOperations)
-                  : kWidening);
+      Sum sum;
       for (int64_t input = 0; input < linear.inputs; ++input) {
         Interval in = At(x, linear.FirstInput(unit) + input);
         if (linear.is_conv) in = {std::min(in.low, 0.0), std::max(in.high, 0.0)};  // padding
-        for (int64_t tap = 0; tap < linear.taps; ++tap) sum.Add(linear.scale * linear.Weight(unit, input, tap), in);
+        for (int64_t tap = 0; tap < linear.taps; ++tap) {
+          sum.Add(linear.scale * linear.Weight(unit, input, tap), in, winograd ? WinogradGrowth(tap / 3, tap % 3) : 1);
+        }
       }
       const double bias = linear.Bias(unit);
       sum.AddTerm({bias, bias});
-      Push(y, sum.Result());
+      Push(y, winograd ? sum.WinogradResult(linear.inputs) : sum.Result());
     }
     return y;
   }
@@ -222,7 +223,7 @@ class Propagation {
     Sum sum;
     sum.AddTerm(a);
     sum.AddTerm(b);
-    return sum.Result();
+    return sum.Result(kConstantWidening);
   }
 
   static Interval Times(Interval a, Interval b) {
@@ -252,7 +253,7 @@ class Propagation {
       sum.Add(scale, At(x, i));
       sum.AddTerm({shift, shift});
       sum.AddTerm({offset, offset});
-      Push(y, sum.Result());
+      Push(y, sum.Result(kConstantWidening));
     }
     return y;
   }

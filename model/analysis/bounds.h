@@ -27,9 +27,8 @@ struct InputDomain {
 };
 
 // Interval arithmetic over the graph. The limits hold for what the engine computes in fp32 too, in whatever order it
-// adds: a sum of K terms is widened by 2 (K + 4) 2^-24 of the magnitudes involved, and by no less than a ten-thousandth
-// (Higham, Accuracy and Stability of Numerical Algorithms, 2002, ch. 3: gamma_K), a 3x3 convolution by what Winograd's
-// transforms can make of it, save where the signs of all terms decide. They do not hold behind a value that overflows:
+// adds: a sum of products is widened by what rounding can make of it (rounding.h), and by no less than a ten-thousandth
+// of the magnitudes involved, save where the signs of all terms decide. They do not hold behind a value that overflows:
 // an infinity times zero is no number.
 class BoundsMap {
  public:

@@ -59,4 +59,14 @@ std::optional<LinearNode> AsLinear(const GraphView& view, const Node& node) {
   return linear;
 }
 
+bool MayUseWinograd(const LinearNode& linear) {
+  const Shape& shape = linear.weights->shape;
+  if (!linear.is_conv || shape.size() != 4 || shape[2] != 3 || shape[3] != 3 || linear.groups != 1) return false;
+  for (const char* name : {"strides", "dilations"}) {
+    const auto* steps = FindAttribute<std::vector<int64_t>>(*linear.node, name);
+    if (steps != nullptr && *steps != std::vector<int64_t>{1, 1}) return false;
+  }
+  return true;
+}
+
 }  // namespace halfwave

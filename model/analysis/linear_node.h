@@ -37,4 +37,7 @@ struct LinearNode {
 // form that is rare.
 std::optional<LinearNode> AsLinear(const GraphView& view, const Node& node);
 
+// Whether the engine may compute it by Winograd's transforms (its choice goes by the sizes).
+bool MayUseWinograd(const LinearNode& linear);
+
 }  // namespace halfwave

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/analysis/graph_view.h"
 #include "model/analysis/profile.h"
+#include "model/analysis/prove_model.h"
 #include "model/analysis/rows.h"
 #include "model/base/status_macros.h"
 #include "model/engine/evaluate.h"
@@ -23,30 +24,21 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kDrawnRows = 10'000;
 constexpr int64_t kBatchRows = 64;
 
-absl::Status CheckDomain(const InputDomain& domain, const Model& model) {
-  const int64_t elements = RowElements(model.inputs()[0].shape);
-  if (domain.low.size() != domain.high.size() ||
-      (domain.low.size() != 1 && static_cast<int64_t>(domain.low.size()) != elements)) {
-    return absl::InvalidArgumentError(absl::StrCat("the input domain has ", domain.low.size(), " and ",
-                                                   domain.high.size(), " limits, expected 1 or ", elements,
-                                                   " of each, as the input has elements"));
-  }
-  for (size_t i = 0; i < domain.low.size(); ++i) {
-    if (std::isfinite(domain.low[i]) && std::isfinite(domain.high[i]) && domain.low[i] <= domain.high[i]) continue;
-    return absl::InvalidArgumentError(absl::StrCat("the input domain of element ", i, " goes from ", domain.low[i],
-                                                   " to ", domain.high[i], ", expected two finite numbers in order"));
-  }
-  return absl::OkStatus();
-}
-
 // By activation: units that no input of the domain makes active.
 absl::StatusOr<UnitsOfLayers> ProvenUnits(const Graph& graph, const std::optional<InputDomain>& domain) {
   HALFWAVE_ASSIGN_OR_RETURN(const Known known, FindConstants(graph));
   const GraphView view(graph, known);
-  const BoundsMap bounds(view, domain ? &*domain : nullptr);
+  const BoundsMap by_channel(view, domain ? &*domain : nullptr);
+  LinearBounds bounds(view);
+  InputRegion region;
+  if (domain) region.box = ForEachElement(*domain, RowElements(graph.inputs[0].shape));
+  bounds.Compute(region);
   UnitsOfLayers proven;
   for (const Node* node : view.nodes()) {
-    if (IsRectifier(view, *node)) proven[node->name] = NeverActiveUnits(view, *node, bounds);
+    if (!IsRectifier(view, *node)) continue;
+    // What is too large to be followed by element still has bounds by channel.
+    const bool followed = bounds.Of(node->inputs[0]) != nullptr;
+    proven[node->name] = followed ? ProveUnits(view, *node, bounds).dead : NeverActiveUnits(view, *node, by_channel);
   }
   return proven;
 }

@@ -10,6 +10,7 @@
 #include "model/tools/doctor.h"
 #include "model/tools/inspect.h"
 #include "model/tools/profile.h"
+#include "model/tools/prove.h"
 #include "model/tools/prune.h"
 
 namespace {
@@ -18,6 +19,7 @@ using halfwave::tools::BenchCommand;
 using halfwave::tools::DoctorCommand;
 using halfwave::tools::InspectCommand;
 using halfwave::tools::ProfileCommand;
+using halfwave::tools::ProveCommand;
 using halfwave::tools::PruneCommand;
 
 void AddModelOptions(CLI::App& command, halfwave::ReaderOptions& reader, halfwave::ModelOptions& model) {
@@ -64,6 +66,40 @@ CLI::App* AddProfile(CLI::App& app, ProfileCommand& command) {
       ->capture_default_str();
   AddModelOptions(*profile, command.options.reader, command.options.model);
   return profile;
+}
+
+CLI::App* AddProve(CLI::App& app, ProveCommand& command) {
+  CLI::App* prove =
+      app.add_subcommand("prove", "Which units are dead, and which always on, for every input of a domain");
+  prove->add_option("FILE", command.file, "The ONNX file")->required();
+  CLI::Option* domain = prove->add_option("--input-domain", command.domain,
+                                          "LOW,HIGH: what every input element is between; else what the file says");
+  domain->delimiter(',')->expected(2);
+  prove
+      ->add_option("--profile", command.options.profile,
+                   "The domain is what inputs were between when this profile was recorded")
+      ->excludes(domain);
+  CLI::Option* data = prove->add_option("--data", command.options.data, "Rows: CSV, .npy or IDX, also packed by gzip");
+  prove->add_option("--scale", command.options.scale, "Multiplies every number of the rows")
+      ->needs(data)
+      ->capture_default_str();
+  prove->add_option("--rows", command.options.rows, "Only the first rows of --data")
+      ->needs(data)
+      ->check(CLI::PositiveNumber);
+  CLI::Option* ball =
+      prove->add_option("--ball", command.options.ball, "A domain around each row: what differs by no more, anywhere");
+  ball->needs(data)->check(CLI::NonNegativeNumber);
+  CLI::Option* directions =
+      prove->add_option("--directions", command.options.directions,
+                        "Cut the domain to what the rows' sum and so many principal directions lie between");
+  directions->needs(data)->excludes(ball)->check(CLI::Range(int64_t{0}, int64_t{64}));
+  prove->add_option("--slack", command.options.slack, "With --directions: the share by which that is widened")
+      ->needs(directions)
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  prove->add_flag("--json", command.json, "One JSON document instead of text");
+  AddModelOptions(*prove, command.options.reader, command.options.model);
+  return prove;
 }
 
 CLI::App* AddPrune(CLI::App& app, PruneCommand& command) {
@@ -121,12 +157,14 @@ int main(int argc, char** argv) {
   BenchCommand bench;
   bench.progress = isatty(STDERR_FILENO) != 0;
   ProfileCommand profile;
+  ProveCommand prove;
   PruneCommand prune;
   DoctorCommand doctor;
-  profile.progress = prune.progress = doctor.progress = bench.progress;
+  profile.progress = prove.progress = prune.progress = doctor.progress = bench.progress;
   AddInspect(app, inspect);
   const CLI::App* is_bench = AddBench(app, bench);
   const CLI::App* is_profile = AddProfile(app, profile);
+  const CLI::App* is_prove = AddProve(app, prove);
   const CLI::App* is_prune = AddPrune(app, prune);
   const CLI::App* is_doctor = AddDoctor(app, doctor);
   try {
@@ -140,6 +178,7 @@ int main(int argc, char** argv) {
   }
   const halfwave::tools::Streams streams = {std::cout, std::cerr};
   if (is_doctor->parsed()) return RunDoctor(doctor, streams);
+  if (is_prove->parsed()) return RunProve(prove, streams);
   if (is_prune->parsed()) return RunPrune(prune, streams);
   if (is_profile->parsed()) return RunProfile(profile, streams);
   return is_bench->parsed() ? RunBench(bench, streams) : RunInspect(inspect, streams);
