@@ -48,6 +48,7 @@ RepositoryOptions ToRepositoryOptions(const Options& options) {
   RepositoryOptions repository;
   repository.path = options.model;
   repository.reader.max_model_bytes = options.max_model_bytes;
+  repository.prune_proven = options.prune_proven;
   repository.model.add_softmax = options.add_softmax;
   repository.model.weights = options.weights == "fp16" ? WeightFormat::kHalf : WeightFormat::kFloat;
   repository.model.max_steps_per_row = options.max_macs_per_row;

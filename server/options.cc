@@ -50,6 +50,10 @@ absl::Status Options::Validate() const {
   if (weights != "fp32" && weights != "fp16") {
     return absl::InvalidArgumentError(absl::StrCat("--weights is '", weights, "', expected fp32 or fp16"));
   }
+  if (prune_proven && weights != "fp32") {
+    return absl::InvalidArgumentError(absl::StrCat("--prune-proven with --weights ", weights,
+                                                   ": the proof speaks of the file's weights, expected fp32"));
+  }
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-batch-rows", max_batch_rows, 1, 65536));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-queue-rows", max_queue_rows, max_batch_rows, int64_t{1} << 30));
   HALFWAVE_RETURN_IF_ERROR(CheckRange("max-queue-bytes", max_queue_bytes, 1, int64_t{1} << 40));
@@ -109,6 +113,10 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
          "How dense layers keep their weights (convolutions keep fp32): fp32, or fp16 for half the memory; a model is "
          "refused if fp16 moves an output by more than 1 % of its row's largest value on the file's self-test rows, or "
          "on noise if it has none");
+  flag("prune-proven", options.prune_proven,
+       "Run models without the units that are proven zero for all inputs of the domain that their metadata declare "
+       "(halfwave.domain), or else for all finite inputs: the same bits there, statistics as before; with --weights "
+       "fp32 only");
   flag("allow-non-finite", options.allow_non_finite, "Serve rows that hold NaN or infinite values instead of refusing");
   option("max-batch-rows", options.max_batch_rows, "Rows a request may have, and rows in one forward pass");
   option("max-queue-rows", options.max_queue_rows, "Rows that may wait, per model; more are refused at once");

@@ -400,7 +400,11 @@ const Bounds& BoundsMap::Of(const std::string& value) const {
   return found == bounds_.end() ? anything_ : found->second;
 }
 
-std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds) {
+namespace {
+
+// Units that enter a rectifier, by what they can be and the point up to which it is zero.
+std::vector<int64_t> UnitsThat(const std::function<bool(Interval range, double threshold)>& do_it,
+                               const GraphView& view, const Node& rectifier, const BoundsMap& bounds) {
   double threshold = 0;
   if (rectifier.op == "ThresholdedRelu") {
     const float* alpha = FindAttribute<float>(rectifier, "alpha");
@@ -412,9 +416,19 @@ std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifi
   std::vector<int64_t> units;
   if (range.axis != 1 && range.size() != 1) return units;
   for (int64_t unit = 0; unit < (range.size() == 1 ? all : static_cast<int64_t>(range.size())); ++unit) {
-    if (At(range, unit).high <= threshold) units.push_back(unit);
+    if (do_it(At(range, unit), threshold)) units.push_back(unit);
   }
   return units;
+}
+
+}  // namespace
+
+std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds) {
+  return UnitsThat([](Interval range, double threshold) { return range.high <= threshold; }, view, rectifier, bounds);
+}
+
+std::vector<int64_t> AlwaysActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds) {
+  return UnitsThat([](Interval range, double threshold) { return range.low > threshold; }, view, rectifier, bounds);
 }
 
 }  // namespace halfwave

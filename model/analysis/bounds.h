@@ -45,5 +45,7 @@ class BoundsMap {
 
 // The units that enter a rectifier and never get above the point up to which it is zero, in ascending order.
 std::vector<int64_t> NeverActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds);
+// Those that always are above that point.
+std::vector<int64_t> AlwaysActiveUnits(const GraphView& view, const Node& rectifier, const BoundsMap& bounds);
 
 }  // namespace halfwave

@@ -126,8 +126,10 @@ void FindGradients(const Diagnosis& diagnosis, Findings& findings) {
                           absl::StrFormat("%s: the derivative of %s is zero for %.1f %% of all pairs of row and unit.",
                                           layer.name, layer.op, 100 * found.gradient.zero_share),
                           "Only the rest passes a gradient, so that the layers before learn from few rows.",
-                          "Biases that start at or a little above zero, normalisation before the activation, or an "
-                          "activation with a slope below zero (LeakyReLU, PReLU, ELU, SELU)."});
+                          layer.family == ActivationFamily::kLeaky
+                              ? "Biases that start at or a little above zero, or normalisation before the activation."
+                              : "Biases that start at or a little above zero, normalisation before the activation, or "
+                                "an activation with a slope below zero (LeakyReLU, PReLU, ELU, SELU)."});
     }
   }
   if (diagnosis.layers.size() < 2 || !diagnosis.without_gradients.empty()) return;
@@ -158,6 +160,30 @@ void FindGradients(const Diagnosis& diagnosis, Findings& findings) {
   }
 }
 
+void FindClassesNeverRight(const Diagnosis& diagnosis, const Judgement& judgement, Findings& findings) {
+  const auto& confusion = judgement.confusion();
+  std::vector<std::string> never;
+  uint64_t rows_of_all = 0;
+  for (size_t right = 0; right < confusion.size(); ++right) {
+    uint64_t rows = 0;
+    for (const uint64_t count : confusion[right]) rows += count;
+    if (rows < 10 || confusion[right][right] > 0) continue;
+    rows_of_all += rows;
+    const std::string name = right < diagnosis.classes.size() ? diagnosis.classes[right] : absl::StrCat(right);
+    if (never.size() < kListed) {
+      never.push_back(absl::StrFormat("'%s' (%d rows)", name, rows));
+    } else if (never.size() == kListed) {
+      never.push_back("...");
+    }
+  }
+  if (never.empty()) return;
+  findings.push_back({"class-never-right", Level::kWarning, "",
+                      absl::StrFormat("None of the %d rows of these classes is answered rightly: %s.", rows_of_all,
+                                      absl::StrJoin(never, ", ")),
+                      "A class that is never found is most often a mistake in data or labels, not in the network.",
+                      "Are the labels in the order of the outputs? Were the classes among the training rows?"});
+}
+
 void FindAnswers(const Diagnosis& diagnosis, Findings& findings) {
   if (!diagnosis.judgement) return;
   const Judgement& judgement = *diagnosis.judgement;
@@ -172,17 +198,7 @@ void FindAnswers(const Diagnosis& diagnosis, Findings& findings) {
                     "epochs. Are these rows like those it was trained on?"
                   : "Temperature scaling on held-back rows; less label smoothing or dropout."});
   }
-  const auto& confusion = judgement.confusion();
-  for (size_t right = 0; right < confusion.size(); ++right) {
-    uint64_t rows = 0;
-    for (const uint64_t count : confusion[right]) rows += count;
-    if (rows < 10 || confusion[right][right] > 0) continue;
-    const std::string name = right < diagnosis.classes.size() ? diagnosis.classes[right] : absl::StrCat(right);
-    findings.push_back({"class-never-right", Level::kWarning, "",
-                        absl::StrFormat("None of the %d rows of class '%s' is answered rightly.", rows, name),
-                        "A class that is never found is most often a mistake in data or labels, not in the network.",
-                        "Are the labels in the order of the outputs? Was the class among the training rows?"});
-  }
+  FindClassesNeverRight(diagnosis, judgement, findings);
 }
 
 }  // namespace

@@ -160,7 +160,8 @@ absl::StatusOr<Profile> RecordProfile(const std::filesystem::path& file, const s
   return profile;
 }
 
-absl::Status CheckProfileFits(const Profile& profile, const Model& model, const std::string& sha256) {
+absl::Status CheckProfileFits(const Profile& profile, const Model& model, const std::vector<ActivationLayer>& layers,
+                              const std::string& sha256) {
   if (profile.sha256 != sha256) {
     return absl::FailedPreconditionError(absl::StrCat("the profile was recorded of the model with SHA-256 ",
                                                       profile.sha256, ", this one has ", sha256,
@@ -175,7 +176,6 @@ absl::Status CheckProfileFits(const Profile& profile, const Model& model, const 
   const auto describe = [](const ActivationLayer& layer) {
     return absl::StrCat(layer.op, " '", layer.name, "' with ", layer.units, " units");
   };
-  const std::vector<ActivationLayer>& layers = model.activations();
   for (size_t i = 0; i < std::max(layers.size(), profile.layers.size()); ++i) {
     const std::string expected = i < layers.size() ? describe(layers[i]) : "no such layer";
     const std::string found = i < profile.layers.size() ? describe(profile.layers[i].layer) : "no such layer";

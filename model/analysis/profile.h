@@ -82,7 +82,9 @@ const char* FamilyName(ActivationFamily family);
 std::string ProfileToJson(const Profile& profile);
 absl::StatusOr<Profile> ProfileFromJson(const std::string& text);
 
-// FAILED_PRECONDITION, naming both, if it was recorded of another file, or its layers are not the model's.
-absl::Status CheckProfileFits(const Profile& profile, const Model& model, const std::string& sha256);
+// FAILED_PRECONDITION, naming both, if it was recorded of another file, or its layers are not the file's: `layers`, all
+// units included.
+absl::Status CheckProfileFits(const Profile& profile, const Model& model, const std::vector<ActivationLayer>& layers,
+                              const std::string& sha256);
 
 }  // namespace halfwave

@@ -30,16 +30,11 @@ std::string BoxInWords(const InputDomain& box) {
   return absl::StrCat("a box with limits for each of ", box.low.size(), " input elements");
 }
 
-std::optional<InputDomain> FromMetadata(const Model& model) {
-  const auto found = model.metadata().domain.find(model.inputs()[0].name);
-  if (found == model.metadata().domain.end()) return std::nullopt;
-  return InputDomain{{found->second.low}, {found->second.high}};
-}
-
 absl::StatusOr<InputDomain> FromProfile(const std::string& file, const Model& model, const std::string& sha256) {
   HALFWAVE_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
   const absl::StatusOr<Profile> profile = ProfileFromJson(text);
-  const absl::Status status = profile.ok() ? CheckProfileFits(*profile, model, sha256) : profile.status();
+  const absl::Status status =
+      profile.ok() ? CheckProfileFits(*profile, model, model.activations(), sha256) : profile.status();
   if (!status.ok()) return absl::Status(status.code(), absl::StrCat(file, ": ", status.message()));
   return InputDomain{{profile->input_least.begin(), profile->input_least.end()},
                      {profile->input_most.begin(), profile->input_most.end()}};
@@ -83,7 +78,7 @@ absl::StatusOr<Domains> MakeDomains(const ProveOptions& options, const Model& mo
   if (!box && !options.profile.empty()) {
     HALFWAVE_ASSIGN_OR_RETURN(box, FromProfile(options.profile, model, sha256));
   }
-  if (!box) box = FromMetadata(model);
+  if (!box) box = DeclaredDomain(model);
   if (box) HALFWAVE_RETURN_IF_ERROR(CheckDomain(*box, model));
   domains.words = box ? BoxInWords(*box) : "any finite numbers";
   InputRegion region;
@@ -160,6 +155,13 @@ UnitProof ProveUnits(const GraphView& view, const Node& activation, const Linear
     if (on[unit] == proof.elements / proof.units) proof.always_on.push_back(unit);
   }
   return proof;
+}
+
+std::optional<InputDomain> DeclaredDomain(const Model& model) {
+  if (model.inputs().size() != 1) return std::nullopt;
+  const auto declared = model.metadata().domain.find(model.inputs()[0].name);
+  if (declared == model.metadata().domain.end()) return std::nullopt;
+  return InputDomain{{declared->second.low}, {declared->second.high}};
 }
 
 absl::Status CheckDomain(const InputDomain& domain, const Model& model) {

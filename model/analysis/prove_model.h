@@ -71,6 +71,9 @@ struct ProveReport {
 // UNIMPLEMENTED for a model with several inputs.
 absl::StatusOr<ProveReport> ProveModel(const std::filesystem::path& file, const ProveOptions& options);
 
+// What the metadata declare of the only input. Nothing if they declare nothing, or if there are several inputs.
+std::optional<InputDomain> DeclaredDomain(const Model& model);
+
 // INVALID_ARGUMENT for a domain that is not finite, inverted or of another size than the model's input.
 absl::Status CheckDomain(const InputDomain& domain, const Model& model);
 

@@ -7,12 +7,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/analysis/graph_view.h"
+#include "model/analysis/constant_units.h"
 #include "model/analysis/profile.h"
 #include "model/analysis/prove_model.h"
+#include "model/analysis/prune_proven.h"
 #include "model/analysis/rows.h"
 #include "model/base/status_macros.h"
-#include "model/engine/evaluate.h"
 #include "model/engine/session.h"
 #include "model/onnx/writer.h"
 
@@ -23,25 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kDrawnRows = 10'000;
 constexpr int64_t kBatchRows = 64;
-
-// By activation: units that no input of the domain makes active.
-absl::StatusOr<UnitsOfLayers> ProvenUnits(const Graph& graph, const std::optional<InputDomain>& domain) {
-  HALFWAVE_ASSIGN_OR_RETURN(const Known known, FindConstants(graph));
-  const GraphView view(graph, known);
-  const BoundsMap by_channel(view, domain ? &*domain : nullptr);
-  LinearBounds bounds(view);
-  InputRegion region;
-  if (domain) region.box = ForEachElement(*domain, RowElements(graph.inputs[0].shape));
-  bounds.Compute(region);
-  UnitsOfLayers proven;
-  for (const Node* node : view.nodes()) {
-    if (!IsRectifier(view, *node)) continue;
-    // What is too large to be followed by element still has bounds by channel.
-    const bool followed = bounds.Of(node->inputs[0]) != nullptr;
-    proven[node->name] = followed ? ProveUnits(view, *node, bounds).dead : NeverActiveUnits(view, *node, by_channel);
-  }
-  return proven;
-}
 
 UnitsOfLayers ObservedUnits(const Profile& profile) {
   UnitsOfLayers observed;
@@ -78,7 +59,7 @@ void Compare(const std::shared_ptr<const Model>& before, const std::shared_ptr<c
   const int64_t elements = RowElements(before->inputs()[0].shape);
   const int64_t count = static_cast<int64_t>(rows.size()) / elements;
   Session a(before, kBatchRows), b(after, kBatchRows);
-  report.equal_bits = true;
+  report.equal_bits = report.within_tolerance = true;
   for (int64_t first = 0; first < count; first += kBatchRows) {
     const int64_t batch = std::min(kBatchRows, count - first);
     Feed(a, rows.data() + first * elements, batch);
@@ -95,6 +76,7 @@ void Compare(const std::shared_ptr<const Model>& before, const std::shared_ptr<c
           largest = std::max(largest, std::abs(x[i]));
           change = std::max(change, std::abs(x[i] - y[i]));
         }
+        report.within_tolerance &= change <= 1e-5f * largest + 1e-6f;
         report.largest_change = std::max(report.largest_change, static_cast<double>(change / largest));
       }
     }
@@ -147,6 +129,23 @@ UnitsOfLayers Joined(UnitsOfLayers a, const UnitsOfLayers& b) {
   return a;
 }
 
+// By what its units go, each counted once.
+void AddLayer(PrunedLayer layer, const UnitsOfLayers& proven, const ValuesOfUnits& constants, PruneReport& report) {
+  const auto proven_units = proven.find(layer.layer);
+  const auto constant_units = constants.find(layer.layer);
+  const std::vector<int64_t> none;
+  const std::vector<int64_t>& zero = proven_units == proven.end() ? none : proven_units->second;
+  int64_t constant = 0;
+  if (constant_units != constants.end()) {
+    for (const auto& [unit, value] : constant_units->second) {
+      constant += std::binary_search(zero.begin(), zero.end(), unit) ? 0 : 1;
+    }
+  }
+  const auto zeros = static_cast<int64_t>(zero.size());
+  const int64_t observed = layer.named - zeros - constant;
+  report.layers.push_back({std::move(layer), zeros, constant, observed});
+}
+
 }  // namespace
 
 absl::StatusOr<PruneReport> PruneModel(const std::filesystem::path& file, const PruneOptions& options) {
@@ -159,7 +158,10 @@ absl::StatusOr<PruneReport> PruneModel(const std::filesystem::path& file, const 
     return absl::UnimplementedError(absl::StrCat("the model has ", before->inputs().size(), " inputs, expected one"));
   }
   if (options.domain) HALFWAVE_RETURN_IF_ERROR(CheckDomain(*options.domain, *before));
-  HALFWAVE_ASSIGN_OR_RETURN(const UnitsOfLayers proven, ProvenUnits(onnx.graph, options.domain));
+  report.domain_is_declared = !options.domain && DeclaredDomain(*before);
+  report.domain = options.domain ? options.domain : DeclaredDomain(*before);
+  HALFWAVE_ASSIGN_OR_RETURN(const UnitsOfLayers proven, ProvenUnits(onnx.graph, report.domain));
+  HALFWAVE_ASSIGN_OR_RETURN(const ValuesOfUnits constants, ConstantUnits(onnx.graph, options.model));
   UnitsOfLayers observed;
   std::vector<float> rows;
   if (!options.observed.empty()) {
@@ -171,20 +173,16 @@ absl::StatusOr<PruneReport> PruneModel(const std::filesystem::path& file, const 
     HALFWAVE_ASSIGN_OR_RETURN(Rows read, RowsFor(*before, std::move(table), options.scale));
     rows = std::move(read.values);
   } else {
-    rows = DrawRows(*before, options.domain);
+    rows = DrawRows(*before, report.domain);
   }
-  HALFWAVE_ASSIGN_OR_RETURN(Pruned pruned, PruneZeroUnits(std::move(onnx.graph), Joined(proven, observed)));
-  bool removed = false;
-  for (PrunedLayer& layer : pruned.layers) {
-    removed |= layer.removed > 0;
-    const auto found = proven.find(layer.layer);
-    const auto by_proof = found == proven.end() ? 0 : static_cast<int64_t>(found->second.size());
-    report.layers.push_back({std::move(layer), by_proof, 0});
-    report.layers.back().observed = report.layers.back().named - by_proof;
-  }
+  HALFWAVE_ASSIGN_OR_RETURN(Pruned pruned, PruneUnits(std::move(onnx.graph), Joined(proven, observed), constants));
+  for (PrunedLayer& layer : pruned.layers) AddLayer(std::move(layer), proven, constants, report);
+  HALFWAVE_ASSIGN_OR_RETURN(Folded folded, FoldAlwaysOn(std::move(pruned.graph), report.domain));
+  report.folded = std::move(folded.layers);
   Weigh(*before, report.before);
-  if (!removed) return report;
-  HALFWAVE_ASSIGN_OR_RETURN(report.bytes, WriteOnnx(pruned.graph));
+  if (pruned.gone.empty() && report.folded.empty()) return report;
+  folded.graph.metadata.erase("halfwave.profile");  // speaks of the units that the file had
+  HALFWAVE_ASSIGN_OR_RETURN(report.bytes, WriteOnnx(folded.graph));
   report.after.file_bytes = static_cast<double>(report.bytes.size());
   // As whoever loads the file will.
   HALFWAVE_ASSIGN_OR_RETURN(OnnxModel written, ParseOnnx(report.bytes, options.reader));

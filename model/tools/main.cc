@@ -107,7 +107,9 @@ CLI::App* AddPrune(CLI::App& app, PruneCommand& command) {
       app.add_subcommand("prune", "A smaller file that answers the same: without units that are always zero");
   prune->add_option("FILE", command.file, "The ONNX file")->required();
   prune->add_option("-o,--output", command.output, "Where to write the smaller one")->required();
-  prune->add_option("--input-domain", command.domain, "LOW,HIGH: what every input element is between; else anything")
+  prune
+      ->add_option("--input-domain", command.domain,
+                   "LOW,HIGH: what every input element is between; else what the metadata declare, or anything")
       ->delimiter(',')
       ->expected(2);
   CLI::Option* observed = prune->add_flag("--observed", command.observed,

@@ -1,5 +1,7 @@
 #include "model/tools/prune.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/tools/text.h"
@@ -26,13 +28,36 @@ absl::StatusOr<PruneOptions> Options(const PruneCommand& command) {
 std::string Number(double number) { return Thousands(number); }
 
 void PrintLayers(const PruneReport& report, std::ostream& out) {
-  TextTable table({2, 3, 4, 5});
-  table.Add({"layer", "activation", "units", "proven zero", "observed zero", "removed", ""});
+  TextTable table({2, 3, 4, 5, 6});
+  table.Add({"layer", "activation", "units", "proven zero", "constant", "observed zero", "removed", ""});
   for (const PruneReport::Layer& layer : report.layers) {
     table.Add({ShortName(layer.layer), layer.op, absl::StrCat(layer.units), absl::StrCat(layer.proven),
-               absl::StrCat(layer.observed), absl::StrCat(layer.removed), Printable(layer.reason)});
+               absl::StrCat(layer.constant), absl::StrCat(layer.observed), absl::StrCat(layer.removed),
+               Printable(layer.reason)});
   }
   table.Print(out);
+  for (const FoldedLayer& layer : report.folded) {
+    const std::string merged = layer.merged.empty() ? "." : absl::StrCat("; ", layer.merged, " are one layer now.");
+    PrintWrapped(absl::StrCat("All units of ", ShortName(layer.layer), " are proven always on: it was taken out",
+                              Printable(merged)),
+                 "", out);
+  }
+}
+
+// What the proof is over.
+std::string DomainText(const PruneReport& report) {
+  if (!report.domain) return "any finite numbers";
+  const auto number = [](double value) { return absl::StrFormat("%.9g", value); };
+  return absl::StrCat("each element of the input from ", number(report.domain->low[0]), " to ",
+                      number(report.domain->high[0]), report.domain_is_declared ? ", as the metadata declare" : "");
+}
+
+// Whether something was added up anew.
+bool MovesNumbers(const PruneReport& report) {
+  return std::any_of(report.folded.begin(), report.folded.end(),
+                     [](const FoldedLayer& layer) { return !layer.merged.empty(); }) ||
+         std::any_of(report.layers.begin(), report.layers.end(),
+                     [](const PruneReport::Layer& layer) { return layer.moved > 0; });
 }
 
 void PrintCosts(const PruneReport& report, std::ostream& out) {
@@ -64,8 +89,15 @@ std::string Sentence(const PruneReport& report, const PruneCommand& command) {
       report.equal_bits ? absl::StrCat("On ", rows, " all outputs are equal in every bit.")
                         : absl::StrFormat("On %s the largest change of an output is %.2g of the largest of its row.",
                                           rows, report.largest_change);
-  if (!command.observed) return change;
-  return change +
+  const std::string tolerance =
+      !MovesNumbers(report) ? ""
+      : report.within_tolerance
+          ? " Constants were added to biases or layers merged, which rounds in another way: all are within 1e-5 of the "
+            "largest of their row plus 1e-6."
+          : " Constants were added to biases or layers merged, which rounds in another way: NOT all are within 1e-5 of "
+            "the largest of their row plus 1e-6.";
+  if (!command.observed) return change + tolerance;
+  return change + tolerance +
          " Units were removed because these rows never made them active: that is no proof, and other rows may.";
 }
 
@@ -76,9 +108,20 @@ Json ToJson(const PruneReport& report, const PruneCommand& command) {
                               {"activation", layer.op},
                               {"units", layer.units},
                               {"proven_zero", layer.proven},
+                              {"constant", layer.constant},
                               {"observed_zero", layer.observed},
                               {"removed", layer.removed},
+                              {"moved_into_biases", layer.moved},
                               {"reason", layer.reason}});
+  }
+  json["domain"] = nullptr;
+  if (report.domain) {
+    json["domain"] = {
+        {"low", report.domain->low}, {"high", report.domain->high}, {"declared", report.domain_is_declared}};
+  }
+  json["always_on"] = Json::array();
+  for (const FoldedLayer& layer : report.folded) {
+    json["always_on"].push_back({{"name", layer.layer}, {"merged", layer.merged}});
   }
   const auto cost = [](const PruneReport::Cost& cost) {
     return Json{{"parameters", cost.parameters},
@@ -92,11 +135,13 @@ Json ToJson(const PruneReport& report, const PruneCommand& command) {
   json["after"] = cost(report.after);
   json["rows_compared"] = report.rows_compared;
   json["equal_bits"] = report.equal_bits;
+  json["within_tolerance"] = report.within_tolerance;
   json["largest_change"] = report.largest_change;
   return json;
 }
 
 void Print(const PruneReport& report, const PruneCommand& command, std::ostream& out) {
+  out << "proof over " << DomainText(report) << "\n\n";
   PrintLayers(report, out);
   out << "\n";
   if (report.bytes.empty()) {

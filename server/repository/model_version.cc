@@ -72,14 +72,16 @@ int64_t Gather(std::span<const std::unique_ptr<Task>> batch, Session& session, s
 }  // namespace
 
 ModelVersion::ModelVersion(std::string name, std::string version, std::string sha256,
-                           std::shared_ptr<const Model> model, const ModelVersionOptions& options, Metrics& metrics)
+                           std::shared_ptr<const Model> model, const ModelVersionOptions& options, Metrics& metrics,
+                           std::optional<UnitMap> units)
     : name_(std::move(name)),
       version_(std::move(version)),
       sha256_(std::move(sha256)),
       model_(std::move(model)),
+      units_(units ? *std::move(units) : UnitMap(model_->activations())),
       max_batch_rows_(options.scheduler.max_batch_rows),
       no_answers_(Elements(model_->outputs()[model_->scores_output()]), model_->gives_probabilities()),
-      monitor_(model_->activations(), options.activity_window),
+      monitor_(units_.layers(), options.activity_window),
       answers_(no_answers_, options.activity_window),
       metrics_(metrics.AddModel({.model = name_,
                                  .version = version_,
@@ -147,7 +149,7 @@ void ModelVersion::Execute(Slot& slot, std::span<const std::unique_ptr<Task>> ba
   // Nobody waits any more for what follows.
   for (const auto& task : batch) metrics_->ObserveQueue(start - task->scheduled_at);
   metrics_->ObserveBatch(rows, compute);
-  monitor_.Record(slot.session->activity());
+  monitor_.Record(units_.Expand(slot.session->activity(), slot.activity));
   CountAnswers(slot, rows);
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/activity/answers.h"
 #include "model/activity/monitor.h"
+#include "model/activity/unit_map.h"
 #include "model/engine/model.h"
 #include "model/engine/session.h"
 #include "server/batching/scheduler.h"
@@ -46,14 +48,17 @@ struct ModelVersionOptions {
 // Thread-safe.
 class ModelVersion {
  public:
-  // Registers itself with `metrics`, which must outlive it and must not be scraped after it is gone.
+  // Registers itself with `metrics`, which must outlive it and must not be scraped after it is gone. `units`: of a
+  // model that has not all units of its file; statistics are the file's.
   ModelVersion(std::string name, std::string version, std::string sha256, std::shared_ptr<const Model> model,
-               const ModelVersionOptions& options, Metrics& metrics);
+               const ModelVersionOptions& options, Metrics& metrics, std::optional<UnitMap> units = std::nullopt);
 
   const std::string& name() const { return name_; }
   const std::string& version() const { return version_; }
   const std::string& sha256() const { return sha256_; }  // of its file
   const Model& model() const { return *model_; }
+  // The file's, all units included; the model may have lost some.
+  const std::vector<ActivationLayer>& activations() const { return units_.layers(); }
   int64_t max_batch_rows() const { return max_batch_rows_; }
   // The model's properties with those that depend on the server.
   std::map<std::string, std::string> Properties() const;
@@ -77,6 +82,7 @@ class ModelVersion {
   struct Slot {
     std::unique_ptr<Session> session;
     std::vector<uint8_t> skip;  // per row: not finite, do not count
+    BatchActivity activity;     // of the present batch, if units are gone
     AnswerCounts answers;       // of the present batch
     std::vector<std::span<const float>> outputs;
   };
@@ -89,6 +95,7 @@ class ModelVersion {
   const std::string version_;
   const std::string sha256_;
   const std::shared_ptr<const Model> model_;
+  const UnitMap units_;
   const int64_t max_batch_rows_;
   const AnswerCounts no_answers_;
   ActivityMonitor monitor_;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/analysis/profile.h"
+#include "model/analysis/prune_proven.h"
 #include "model/base/status_macros.h"
 #include "model/data/files.h"
 #include "model/onnx/reader.h"
@@ -54,7 +55,7 @@ absl::StatusOr<std::optional<Profile>> FindProfile(const std::filesystem::path& 
     HALFWAVE_ASSIGN_OR_RETURN(const std::string text,
                               is_file ? ReadFile(beside.string()) : absl::StatusOr<std::string>(within->second));
     HALFWAVE_ASSIGN_OR_RETURN(Profile profile, ProfileFromJson(text));
-    HALFWAVE_RETURN_IF_ERROR(CheckProfileFits(profile, version.model(), version.sha256()));
+    HALFWAVE_RETURN_IF_ERROR(CheckProfileFits(profile, version.model(), version.activations(), version.sha256()));
     return profile;
   };
   absl::StatusOr<std::optional<Profile>> profile = read();
@@ -72,6 +73,23 @@ void CompareWithProfile(const std::filesystem::path& path, ModelVersion& version
     version.CompareWith((*profile)->reference(), std::move((*profile)->answers));
     LogInfo("profile_loaded", {{"model", version.name()}, {"rows", absl::StrCat((*profile)->rows)}});
   }
+}
+
+// The model without what is proven zero. One that cannot be pruned is no reason not to serve it whole.
+ProvenModel PruneOrKeep(const std::string& name, Graph graph, const std::shared_ptr<const Model>& model,
+                        const ModelOptions& options) {
+  const bool has_domain = DeclaredDomain(*model).has_value();
+  absl::StatusOr<ProvenModel> pruned = PruneProven(std::move(graph), model, options);
+  if (!pruned.ok()) {
+    LogError("model_not_pruned", {{"model", name}, {"error", std::string(pruned.status().message())}});
+    return {model, UnitMap(model->activations())};
+  }
+  LogInfo("model_pruned",
+          {{"model", name},
+           {"domain", has_domain ? "declared" : "any finite numbers"},
+           {"removed", absl::StrCat(pruned->removed, " of ", pruned->of, " units")},
+           {"multiply_adds", absl::StrCat(pruned->multiply_adds_before, " to ", pruned->multiply_adds)}});
+  return *std::move(pruned);
 }
 
 }  // namespace
@@ -100,13 +118,20 @@ absl::Status Repository::LoadOne(const std::string& name, const std::filesystem:
   const auto load = [&]() -> absl::StatusOr<std::shared_ptr<ModelVersion>> {
     HALFWAVE_ASSIGN_OR_RETURN(OnnxModel file,
                               path.empty() ? ParseOnnx(BuiltinModelBytes()) : ReadOnnxFile(path, options.reader));
+    Graph graph = options.prune_proven ? file.graph : Graph();
     absl::StatusOr<std::shared_ptr<const Model>> model = Model::Create(std::move(file.graph), options.model);
     if (!model.ok()) {
       return absl::Status(model.status().code(), absl::StrCat(path.string(), ": ", model.status().message()));
     }
     HALFWAVE_RETURN_IF_ERROR(CheckMemory(**model, options.version.scheduler.max_batch_rows));
+    std::optional<UnitMap> units;
+    if (options.prune_proven) {
+      ProvenModel pruned = PruneOrKeep(name, std::move(graph), *model, options.model);
+      model = std::move(pruned.model);
+      units = std::move(pruned.units);
+    }
     return std::make_shared<ModelVersion>(name, kOnlyVersion, file.sha256.get(), *std::move(model), options.version,
-                                          metrics);
+                                          metrics, std::move(units));
   };
   auto loaded = load();
   absl::Status status = loaded.status();

@@ -21,6 +21,7 @@ struct RepositoryOptions {
   ReaderOptions reader;
   ModelOptions model;
   ModelVersionOptions version;
+  bool prune_proven = false;  // run models without the units that are proven zero over their declared domain
 };
 
 // Filled once, before it is shared; thread-safe from then on.

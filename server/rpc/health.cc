@@ -102,7 +102,7 @@ v1::UnitHealth::State ToProto(UnitState state) {
 
 absl::StatusOr<v1::GetHealthResponse> DescribeHealth(const ModelVersion& model,
                                                      const std::vector<std::string>& unit_layers) {
-  if (absl::Status status = CheckNames(unit_layers, model.model().activations()); !status.ok()) return status;
+  if (absl::Status status = CheckNames(unit_layers, model.activations()); !status.ok()) return status;
   const ActivitySnapshot activity = model.Activity();
   v1::GetHealthResponse response;
   response.set_model_name(model.name());

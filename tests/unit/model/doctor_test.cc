@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -115,7 +116,22 @@ TEST(Doctor, JudgesAnswersByTheDataColumnOrAFileOfLabels) {
   const Diagnosis wrong = DiagnosisOf(command);
   EXPECT_EQ(wrong.judgement->right(), 0u);
   EXPECT_NE(Find(wrong, "overconfident", ""), nullptr);
-  EXPECT_NE(Find(wrong, "class-never-right", ""), nullptr);
+  const auto is_never_right = [](const Finding& finding) { return finding.id == "class-never-right"; };
+  EXPECT_EQ(std::count_if(wrong.findings.begin(), wrong.findings.end(), is_never_right), 1) << "one for all classes";
+  EXPECT_THAT(Find(wrong, "class-never-right", "")->what,
+              AllOf(HasSubstr("of the 360 rows"), HasSubstr("'0' ("), HasSubstr("'9' (")));
+}
+
+TEST(Doctor, DoesNotAdviseTheKindOfActivationThatIsThere) {
+  for (const auto family : {ActivationFamily::kRectifier, ActivationFamily::kLeaky}) {
+    Diagnosis diagnosis;
+    LayerDiagnosis& layer = diagnosis.layers.emplace_back();
+    layer.profile.layer = {"layer", "Selu", family, 4, 4, false};
+    layer.gradient.zero_share = 0.99;
+    const Findings findings = FindInData(diagnosis);
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].advice.find("SELU") == std::string::npos, family == ActivationFamily::kLeaky);
+  }
 }
 
 TEST(Doctor, RefusesLabelsThatDoNotFit) {

@@ -120,11 +120,13 @@ TEST(Profile, ComesBackFromItsJsonAsItWas) {
 TEST(Profile, OfAnotherModelIsRefusedNamingBothHashes) {
   const Profile profile = Record("digits_cnn.onnx");
   const Served mlp("digits_mlp.onnx");
-  const std::string message(CheckProfileFits(profile, *mlp.model, std::string(64, 'f')).message());
+  const std::string message(
+      CheckProfileFits(profile, *mlp.model, mlp.model->activations(), std::string(64, 'f')).message());
   EXPECT_THAT(message, AllOf(HasSubstr(profile.sha256), HasSubstr(std::string(64, 'f'))));
-  EXPECT_THAT(std::string(CheckProfileFits(profile, *mlp.model, profile.sha256).message()),
+  EXPECT_THAT(std::string(CheckProfileFits(profile, *mlp.model, mlp.model->activations(), profile.sha256).message()),
               AllOf(HasSubstr("64 units"), HasSubstr("24 units")));
-  EXPECT_TRUE(CheckProfileFits(profile, *Served("digits_cnn.onnx").model, profile.sha256).ok());
+  const auto cnn = Served("digits_cnn.onnx").model;
+  EXPECT_TRUE(CheckProfileFits(profile, *cnn, cnn->activations(), profile.sha256).ok());
 }
 
 TEST(Profile, ThatIsDamagedSaysWhere) {

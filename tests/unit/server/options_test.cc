@@ -57,6 +57,7 @@ TEST(Options, MistakesExitWithTwo) {
   EXPECT_EQ(Parse({"--grpc", "localhost"}).exit_code, 2);
   EXPECT_EQ(Parse({"--http", "localhost:99999"}).exit_code, 2);
   EXPECT_EQ(Parse({"--weights", "int8"}).exit_code, 2);
+  EXPECT_EQ(Parse({"--prune-proven", "--weights", "fp16"}).exit_code, 2);
   EXPECT_EQ(Parse({"--config", "/no/such/file.toml"}).exit_code, 2);
   const std::string config = WriteConfig("no-such-option = 1\n");
   EXPECT_EQ(Parse({"--config", config.c_str()}).exit_code, 2);
