@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/analysis/profile.h"
+#include "model/analysis/prove_model.h"
 #include "model/analysis/prune_proven.h"
 #include "model/base/status_macros.h"
 #include "model/data/files.h"
