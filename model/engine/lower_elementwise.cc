@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
+#include "model/engine/floats_of.h"
 #include "model/engine/operators.h"
 #include "model/graph/axes.h"
 #include "model/graph/onnx_types.h"
@@ -53,12 +54,6 @@ bool OutputIsChannelsLast(const std::vector<Term>& terms, const Shape& output) {
   return std::any_of(terms.begin(), terms.end(), [&](const Term& term) {
     return term.constant == nullptr && term.value.channels_last && term.value.shape == output;
   });
-}
-
-std::vector<float> FloatsOf(const Constant& constant) {
-  std::vector<float> values = constant.floats;
-  for (const int64_t number : constant.ints) values.push_back(static_cast<float>(number));
-  return values;
 }
 
 // The operand as the layer reads it; what is computed is added to the layer's inputs.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/finite.h"
 #include "model/base/status_macros.h"
+#include "model/engine/floats_of.h"
 #include "model/engine/operators.h"
 #include "model/graph/axes.h"
 #include "model/layers/broadcast.h"
@@ -59,7 +60,7 @@ std::unique_ptr<Layer> Multiply(Shape a, const Constant* constant_a, Shape b, co
   const Shape batch = *BroadcastShapes(leading_a, leading_b);
   const auto operand = [&](const Shape& leading, const Constant* constant, int64_t block) {
     return constant == nullptr ? Operand::Computed(leading, batch, block)
-                               : Operand::Constant(constant->floats, leading, batch, block);
+                               : Operand::Constant(FloatsOf(*constant), leading, batch, block);
   };
   return std::make_unique<MatMul>(batch, rows, depth, columns, operand(leading_a, constant_a, rows * depth),
                                   operand(leading_b, constant_b, depth * columns));
@@ -138,7 +139,7 @@ absl::Status LowerGemm(Builder& builder) {
   }
   std::vector<float> bias(output[1], 0.0f);
   if (sum != nullptr) {
-    bias = BroadcastToRow(sum->floats, sum->shape, {1, output[1]}, false);
+    bias = BroadcastToRow(FloatsOf(*sum), sum->shape, {1, output[1]}, false);
     for (float& value : bias) value *= beta;
   }
   const Value input = builder.TakeRowMajor(0);

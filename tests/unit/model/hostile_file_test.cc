@@ -312,6 +312,39 @@ TEST(HostileFile, OneWeightThatManyNodesShare) {
   EXPECT_EQ(LoadModel(network.Bytes()).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
+// What the standard forbids, and only the types tell: a bias or a factor of integers beside floats.
+TEST(HostileFile, IntegersWhereFloatsBelong) {
+  for (const char* op : {"Gemm", "MatMul", "Add", "Conv", "PRelu", "BatchNormalization"}) {
+    SCOPED_TRACE(op);
+    const bool is_conv = std::string(op) == "Conv";
+    for (size_t of_integers = 1; of_integers <= 4; ++of_integers) {
+      OnnxBuilder network;
+      network.Input("x", is_conv ? Shape{-1, 2, 3, 3} : Shape{-1, 2});
+      std::vector<std::string> inputs = {"x"};
+      const size_t count = std::string(op) == "BatchNormalization" ? 5 : is_conv || std::string(op) == "Gemm" ? 3 : 2;
+      for (size_t i = 1; i < count; ++i) {
+        inputs.push_back("c" + std::to_string(i));
+        const bool is_matrix = i == 1 && (is_conv || std::string(op) == "Gemm" || std::string(op) == "MatMul");
+        const Shape shape = !is_matrix ? Shape{2} : is_conv ? Shape{2, 2, 1, 1} : Shape{2, 2};
+        network.Weight(inputs.back(), shape, std::vector<float>(*NumElements(shape), 1.0f));
+        if (i != of_integers) continue;
+        auto& weight = *network.proto().mutable_graph()->mutable_initializer(static_cast<int>(i) - 1);
+        weight.set_data_type(onnx::TensorProto::INT32);
+        weight.clear_float_data();
+        weight.clear_raw_data();
+        for (int64_t j = 0; j < *NumElements(shape); ++j) weight.add_int32_data(1);
+      }
+      network.Node(op, inputs, {"y"}).Output("y");
+      const auto load = [&] {
+        const auto model = LoadModel(network.Bytes());
+        if (model.ok()) RunModel(*model, {std::vector<float>(RowElements((*model)->inputs()[0].shape), 1.0f)});
+        std::exit(0);
+      };
+      EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "") << "of integers: input " << of_integers;
+    }
+  }
+}
+
 TEST(HostileFile, AnInputThatIsOnlyNamedAndNeverFixed) {
   OnnxBuilder network;
   network.Input("x", {-1, 4}).Node("Relu", {""}, {"y"}).Output("y");
