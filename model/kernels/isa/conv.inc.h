@@ -21,9 +21,16 @@ struct Sum {
   int64_t row_stride;  // from one output position to the next
 };
 
-template <int kRows, int kPackets>
+// Lines of weights that will be read next, fetched meanwhile: from `ahead` floats behind those that are read first on,
+// one at every `steps` lines, a power of two; unless said otherwise no more than one.
+struct Fetching {
+  int64_t ahead = 0, steps = int64_t{1} << 30;
+};
+
+template <bool kFetch, int kRows, int kPackets>
 [[gnu::always_inline]] inline void AddProducts(const Sum& sum, const float* x, const float* weights,
-                                               Packet (&sums)[kRows][kPackets]) {
+                                               const Fetching& fetching, Packet (&sums)[kRows][kPackets]) {
+  const float* next = weights + fetching.ahead;
   const int64_t stride = sum.row_stride;
   for (int64_t line = 0; line < sum.lines; ++line) {
     for (int64_t step = 0; step < sum.steps; ++step) {
@@ -39,6 +46,11 @@ template <int kRows, int kPackets>
         Packet w[kPackets];
 #pragma GCC unroll 4
         for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
+        if (kFetch && (k & (fetching.steps - 1)) == 0) {
+#pragma GCC unroll 4
+          for (int j = 0; j < kPackets; j += kLinePackets<float>) Fetch(next + j * kLanes);
+          next += kPackets * kLanes;
+        }
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
           const float* q = r < 3 ? p : r < 6 ? p3 : r < 9 ? p6 : r < 12 ? p9 : r < 15 ? p12 : p15;
@@ -177,6 +189,7 @@ struct ConvTile {
   int64_t y_stride;
   int64_t channel, columns;
   Finisher* finisher;
+  Fetching fetching;  // of product tiles
 };
 
 template <int kRows, int kPackets>
@@ -188,7 +201,7 @@ void RunConvTile(const ConvTile& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) sums[r][j] = bias;
   }
-  AddProducts<kRows, kPackets>(*tile.sum, tile.x, tile.weights, sums);
+  AddProducts<false>(*tile.sum, tile.x, tile.weights, {}, sums);
   float* const y = tile.y;
   const int64_t stride = tile.y_stride;
   const auto at = [=](int r) { return y + r * stride; };
@@ -204,7 +217,7 @@ void RunProductTile(const ConvTile& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) sums[r][j] = Broadcast(0);
   }
-  AddProducts<kRows, kPackets>(*tile.sum, tile.x, tile.weights, sums);
+  AddProducts<true>(*tile.sum, tile.x, tile.weights, tile.fetching, sums);
 #pragma GCC unroll 4
   for (int j = 0; j < kPackets; ++j) {
 #pragma GCC unroll 16

@@ -26,15 +26,6 @@ constexpr int64_t kBlockLines = 384;
 constexpr int64_t kFewRows = kRegisters >= 32 ? 8 : 6;
 constexpr int64_t kBlockRows = 240;
 
-// Weights in a cache line, and packets of them.
-template <typename Weight>
-constexpr int kLineWeights = 64 / sizeof(Weight);
-template <typename Weight>
-constexpr int kLinePackets = kLanes < kLineWeights<Weight> ? kLineWeights<Weight> / kLanes : 1;
-
-// Into the first-level cache, and so into the second once pushed out: straight there takes longer on Zen 5.
-inline void Fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
-
 template <typename Weight>
 struct Tile {
   const DenseCall* call;

@@ -24,9 +24,11 @@ inline int64_t TilesAtOnce(const ConvShape& s) {
 inline int64_t PointStride(int64_t channels) { return kWinogradTiles * channels + 16; }
 
 inline int64_t WinogradTilesOf(const ConvShape& s) { return (s.out_height + 3) / 4 * ((s.out_width + 3) / 4); }
-// Wide panels where the weights of a point do not stay in the first-level cache.
+// Wide panels where the weights of a point do not stay in the first-level cache, unless an image has so few tiles that
+// those of some images can share a panel's weights in registers, or registers are too few to fetch with.
 inline int WinogradPanelPackets(const ConvShape& s) {
-  return PanelPackets(kWinogradTiles, s.out_channels, s.channels >= 64);
+  const bool wide = kRegisters >= 32 && s.channels >= 64 && WinogradTilesOf(s) >= kManyTiles;
+  return PanelPackets(kWinogradTiles, s.out_channels, wide);
 }
 
 int64_t WinogradPackedElements(const ConvShape* s) {
@@ -258,6 +260,8 @@ inline void MultiplyPoints(const ConvShape& s, const Share& outputs, const float
                            const WinogradScratch& scratch) {
   const int64_t in = RoundUp(s.channels, kLanes), out = RoundUp(s.out_channels, kLanes);
   const int packets = WinogradPanelPackets(s);
+  // What stays in the second-level cache comes by itself, and sooner.
+  const bool near = kPoints * s.channels * out * static_cast<int64_t>(sizeof(float)) <= int64_t{256} << 10;
   const Sum sum = {1, 0, 1, 0, s.channels, in};
   ConvTile tile = {};
   tile.sum = &sum;
@@ -269,9 +273,14 @@ inline void MultiplyPoints(const ConvShape& s, const Share& outputs, const float
       tile.x = scratch.inputs + point * PointStride(in);
       tile.y = scratch.products + point * PointStride(out) + first;
       const int64_t most = MaxTileRows(wide);
-      int64_t left = tiles;
-      for (int64_t parts = (tiles + most - 1) / most; parts > 0; --parts) {
-        const int64_t rows = (left + parts - 1) / parts;
+      const int64_t parts = (tiles + most - 1) / most, width = wide * kLanes;
+      // A part alone fetches weights a fixed way ahead; of several, the first ones a share of the next panel each.
+      const int64_t shares = near ? 0 : parts >= 4 ? 4 : parts >= 2 ? 2 : 1;
+      const int64_t ahead = parts == 1 ? 4096 : width * s.channels;
+      for (int64_t part = 0, left = tiles; part < parts; ++part) {
+        const int64_t rows = (left + parts - part - 1) / (parts - part);
+        tile.fetching = {};
+        if (part < shares) tile.fetching = {ahead + part * (s.channels / shares) * width, shares};
         kConvTiles.product[wide][rows](tile);
         tile.x += rows * in;
         tile.y += rows * out;
