@@ -48,7 +48,37 @@ Value Builder::Take(size_t index) {
   }
   const Value& value = values_.at(name);
   --pending_reads_[value.buffer];
-  return value;
+  return Unflattened(value);
+}
+
+Value Builder::TakeForDense(size_t index) {
+  const auto value = values_.find(node_->inputs[index]);
+  if (value == values_.end() || value->second.flattened_positions == 1) return TakeRowMajor(index);
+  --pending_reads_[value->second.buffer];
+  return value->second;
+}
+
+bool Builder::Flatten(const Value& input) {
+  const RowLayout layout = input.layout();
+  if (layout.IsRowMajor() || OutputShape() != Shape{layout.images, layout.channels * layout.positions}) return false;
+  Value output;
+  output.buffer = input.buffer;
+  output.type = OutputType();
+  output.shape = OutputShape();
+  output.flattened_positions = layout.positions;
+  Define(node_->outputs[0], std::move(output));
+  return true;
+}
+
+// The same, row-major.
+Value Builder::Unflattened(const Value& value) {
+  if (value.flattened_positions == 1) return value;
+  const int64_t channels = value.shape[1] / value.flattened_positions;
+  Value result = value;
+  result.flattened_positions = 1;
+  result.buffer = AddStep(std::make_unique<LayoutChange>(value.shape[0], value.flattened_positions, channels), {value},
+                          value.elements());
+  return result;
 }
 
 Value Builder::ToLayout(const Value& value, bool channels_last) {
@@ -246,8 +276,8 @@ void Builder::TakeOutputs() {
   node_ = nullptr;
   for (const GraphValue& output : graph_.outputs) {
     const auto constant = graph_.constants.find(output.name);
-    const Value value =
-        constant != graph_.constants.end() ? FillWith(constant->second) : ToLayout(values_.at(output.name), false);
+    const Value value = constant != graph_.constants.end() ? FillWith(constant->second)
+                                                           : ToLayout(Unflattened(values_.at(output.name)), false);
     plan_.outputs.push_back(value.buffer);
     plan_.output_strings.push_back(value.strings == nullptr ? std::vector<std::string>() : value.strings->strings);
   }

@@ -26,7 +26,9 @@ struct Value {
   DataType type = DataType::kFloat;
   Shape shape;
   bool channels_last = false;
-  bool features_last = false;         // the units are the last dimension: a dense layer at several positions made it
+  bool features_last = false;  // the units are the last dimension: a dense layer at several positions made it
+  // If not 1, an image was flattened whose channels, of so many positions each, still lie last in memory.
+  int64_t flattened_positions = 1;
   const Constant* strings = nullptr;  // of a string: what its elements, as indices, stand for
 
   RowLayout layout() const { return LayoutOf(shape, channels_last); }
@@ -74,6 +76,8 @@ class Builder {
   Value TakeRowMajor(size_t index) { return ToLayout(Take(index), false); }
   Value TakeChannelsLast(size_t index) { return ToLayout(Take(index), true); }
   Value ToLayout(const Value& value, bool channels_last);
+  // Row-major, but for a flattened image: that as it lies in memory.
+  Value TakeForDense(size_t index);
 
   // Adds a step that computes the node's output `index` from values just taken.
   void Emit(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, bool channels_last, size_t index = 0);
@@ -94,12 +98,16 @@ class Builder {
   void Observe(const Value& input, const std::string& op, ActivationFamily family);
   // The output is the input's memory under another shape.
   void Alias(const Value& input);
+  // Instead of reordering an image to flatten it: the output is its memory, which TakeForDense gives as it is. False,
+  // and nothing happens, if the node does not flatten images whose channels lie last.
+  bool Flatten(const Value& input);
   // The output is a list of strings, of which the input's elements are indices.
   void AliasStrings(const Value& indices, const Constant* strings);
 
  private:
   size_t NewBuffer(int64_t elements, int64_t first_step);
   std::vector<size_t> CurrentNode() const;  // see Step::nodes
+  Value Unflattened(const Value& value);
   size_t AddStep(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, int64_t output_elements);
   Value FillWith(const Constant& constant);
   void Count(const Value& input, const std::string& op, ActivationFamily family, bool only_observed);

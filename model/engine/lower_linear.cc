@@ -45,9 +45,9 @@ absl::Status ExpectHalf(Builder& builder, const std::vector<float>& weights) {
 absl::Status EmitDense(Builder& builder, const Value& input, int64_t in, const std::vector<float>& weights,
                        bool transposed, const std::vector<float>& bias) {
   if (builder.weight_format() == WeightFormat::kHalf) HALFWAVE_RETURN_IF_ERROR(ExpectHalf(builder, weights));
-  builder.Emit(std::make_unique<Dense>(input.elements() / in, in, static_cast<int64_t>(bias.size()), weights,
-                                       transposed, bias, builder.weight_format()),
-               {input}, false);
+  PackedDense packed(in, static_cast<int64_t>(bias.size()), weights.data(), transposed, bias.data(),
+                     builder.weight_format(), input.flattened_positions);
+  builder.Emit(std::make_unique<Dense>(input.elements() / in, std::move(packed)), {input}, false);
   return absl::OkStatus();
 }
 
@@ -142,7 +142,7 @@ absl::Status LowerGemm(Builder& builder) {
     bias = BroadcastToRow(FloatsOf(*sum), sum->shape, {1, output[1]}, false);
     for (float& value : bias) value *= beta;
   }
-  const Value input = builder.TakeRowMajor(0);
+  const Value input = builder.TakeForDense(0);
   std::vector<float> scaled;
   if (alpha != 1) {
     scaled = weights->floats;
@@ -159,7 +159,7 @@ absl::Status LowerMatMul(Builder& builder) {
   if (weights == nullptr || !IsFloat(weights->type) || weights->shape.size() != 2) {
     return LowerProduct(builder);
   }
-  const Value input = builder.TakeRowMajor(0);
+  const Value input = builder.TakeForDense(0);
   const int64_t in = weights->shape[0];
   const int64_t out = weights->shape[1];
   std::vector<float> bias(out, 0.0f);

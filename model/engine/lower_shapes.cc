@@ -79,7 +79,8 @@ absl::Status LowerDropout(Builder& builder) {
 }
 
 absl::Status LowerReshape(Builder& builder) {
-  builder.Alias(builder.TakeRowMajor(0));
+  const Value input = builder.Take(0);
+  if (!builder.Flatten(input)) builder.Alias(builder.ToLayout(input, false));
   return absl::OkStatus();
 }
 

@@ -7,12 +7,13 @@
 namespace halfwave {
 
 PackedDense::PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias,
-                         WeightFormat format)
+                         WeightFormat format, int64_t positions)
     : kernels_(format == WeightFormat::kHalf ? kernels::Kernels().dense_half : kernels::Kernels().dense),
       in_(in),
       out_(out),
       packed_(AlignedBuffer::InLargePages(kernels_.packed_elements(in, out))) {
-  kernels_.pack(in, out, weights, transposed ? 1 : out, transposed ? in : 1, bias, packed_.data());
+  const kernels::DenseWeights unpacked = {in, out, weights, transposed ? 1 : out, transposed ? in : 1, positions, bias};
+  kernels_.pack(&unpacked, packed_.data());
 }
 
 void PackedDense::Run(int64_t rows, const float* x, int64_t x_stride, const kernels::Activation& activation,

@@ -14,9 +14,10 @@ enum class WeightFormat {
 // Weights packed for the instruction set that was chosen when they were. Immutable.
 class PackedDense {
  public:
-  // weights: [in, out], or [out, in] if `transposed`, row-major. bias: [out].
+  // weights: [in, out], or [out, in] if `transposed`, row-major. bias: [out]. positions: if not 1, the inputs in
+  // `weights` are [channels, positions] and those of x [positions, channels].
   PackedDense(int64_t in, int64_t out, const float* weights, bool transposed, const float* bias,
-              WeightFormat format = WeightFormat::kFloat);
+              WeightFormat format = WeightFormat::kFloat, int64_t positions = 1);
 
   // y = activation(x W + bias), counted if `counts` is not null. x: [rows, in], rows x_stride floats apart; y: [rows,
   // out], rows y_stride floats apart; they do not overlap. scratch: ScratchElements(rows) floats. Allocates nothing.

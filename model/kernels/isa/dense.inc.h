@@ -502,34 +502,45 @@ Weight ToWeight(float value) {
   }
 }
 
+// Where the inputs of a block of lines stand in the file, from the first input on.
+inline void PlacesOf(const DenseWeights& w, int64_t first, int64_t lines, int64_t* places) {
+  const int64_t channels = w.in / w.positions;
+  for (int64_t l = 0; l < lines; ++l) {
+    const int64_t k = first + l;
+    places[l] = (k % channels * w.positions + k / channels) * w.in_stride;
+  }
+}
+
 template <typename Weight>
-void PackDense(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
-               float* packed) {
+void PackDense(const DenseWeights* weights, float* packed) {
   constexpr int64_t kAtOnce = 128;  // inputs: few enough that the lines written stay in the cache
-  const int64_t padded = RoundUp(out, kLanes);
+  const DenseWeights& w = *weights;
+  const int64_t padded = RoundUp(w.out, kLanes);
   for (int64_t unit = 0; unit < padded; unit += kPanel) {
-    const int64_t line = Min(padded - unit, kPanel), used = Min(out - unit, line);
-    for (int64_t i = 0; i < line; ++i) packed[i] = i < used ? bias[unit + i] : 0;
+    const int64_t line = Min(padded - unit, kPanel), used = Min(w.out - unit, line);
+    for (int64_t i = 0; i < line; ++i) packed[i] = i < used ? w.bias[unit + i] : 0;
     Weight* to = reinterpret_cast<Weight*>(packed + line);
-    for (int64_t k = 0; k < in; k += kAtOnce) {
-      const int64_t lines = Min(in - k, kAtOnce);
-      const float* source = weights + k * in_stride + unit * out_stride;
-      if (out_stride == 1) {
+    for (int64_t k = 0; k < w.in; k += kAtOnce) {
+      const int64_t lines = Min(w.in - k, kAtOnce);
+      int64_t places[kAtOnce];
+      PlacesOf(w, k, lines, places);
+      const float* source = w.values + unit * w.out_stride;
+      if (w.out_stride == 1) {
         for (int64_t l = 0; l < lines; ++l) {
-          for (int64_t i = 0; i < used; ++i) to[l * line + i] = ToWeight<Weight>(source[l * in_stride + i]);
+          for (int64_t i = 0; i < used; ++i) to[l * line + i] = ToWeight<Weight>(source[places[l] + i]);
         }
       } else {
         // A cache line of each of a few outputs at a time.
         for (int64_t i = 0; i < used; i += 16) {
           const int64_t outputs = Min(used - i, 16);
           for (int64_t l = 0; l < lines; ++l) {
-            const float* from = source + l * in_stride + i * out_stride;
+            const float* from = source + places[l] + i * w.out_stride;
             Weight* part = to + l * line + i;
             if (outputs == 16) {
 #pragma GCC unroll 16
-              for (int64_t o = 0; o < 16; ++o) part[o] = ToWeight<Weight>(from[o * out_stride]);
+              for (int64_t o = 0; o < 16; ++o) part[o] = ToWeight<Weight>(from[o * w.out_stride]);
             } else {
-              for (int64_t o = 0; o < outputs; ++o) part[o] = ToWeight<Weight>(from[o * out_stride]);
+              for (int64_t o = 0; o < outputs; ++o) part[o] = ToWeight<Weight>(from[o * w.out_stride]);
             }
           }
         }

@@ -22,12 +22,15 @@ int64_t PackedElements(int64_t in, int64_t out) {
 }
 
 template <typename Weight>
-void Pack(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
-          float* packed) {
-  Weight* lines = reinterpret_cast<Weight*>(packed + out);
-  for (int64_t unit = 0; unit < out; ++unit) {
-    packed[unit] = bias[unit];
-    for (int64_t k = 0; k < in; ++k) Narrow(weights[k * in_stride + unit * out_stride], &lines[k * out + unit]);
+void Pack(const DenseWeights* w, float* packed) {
+  Weight* lines = reinterpret_cast<Weight*>(packed + w->out);
+  const int64_t channels = w->in / w->positions;
+  for (int64_t unit = 0; unit < w->out; ++unit) {
+    packed[unit] = w->bias[unit];
+    for (int64_t k = 0; k < w->in; ++k) {
+      const int64_t input = k % channels * w->positions + k / channels;
+      Narrow(w->values[input * w->in_stride + unit * w->out_stride], &lines[k * w->out + unit]);
+    }
   }
 }
 

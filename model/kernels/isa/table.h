@@ -23,13 +23,22 @@ struct DenseCall {
   UnitCounts counts;
 };
 
+// What DenseKernels::pack takes.
+struct DenseWeights {
+  int64_t in, out;
+  const float* values;  // neighbouring inputs are in_stride floats apart, neighbouring outputs out_stride
+  int64_t in_stride, out_stride;
+  // If not 1, the inputs in `values` are channels of so many positions each, and those of x positions of as many
+  // channels: what a flattened image is that lies in memory channels-last.
+  int64_t positions;
+  const float* bias;  // [out]
+};
+
 // Fully connected layers, in the order of summation that ORDER.md fixes.
 struct DenseKernels {
   // Floats that weights [in, out] and their bias take, packed; the memory has to be on a cache line.
   int64_t (*packed_elements)(int64_t in, int64_t out);
-  // weights: [in, out], neighbouring inputs in_stride floats apart, neighbouring outputs out_stride. bias: [out].
-  void (*pack)(int64_t in, int64_t out, const float* weights, int64_t in_stride, int64_t out_stride, const float* bias,
-               float* packed);
+  void (*pack)(const DenseWeights* weights, float* packed);
   // Of one call; never falls as rows grow.
   int64_t (*scratch_elements)(int64_t rows, int64_t in);
   void (*run)(const DenseCall* call);

@@ -45,7 +45,8 @@ class PackedDense {
         out_(out),
         packed_(kernels.packed_elements(in, out)),
         scratch_(kernels.scratch_elements(kMostRows, in)) {
-    kernels.pack(in, out, weights.data(), out, 1, bias.data(), packed_.data());
+    const kernels::DenseWeights unpacked = {in, out, weights.data(), out, 1, 1, bias.data()};
+    kernels.pack(&unpacked, packed_.data());
   }
 
   struct Result {
@@ -219,14 +220,31 @@ void ExpectPackedTheSame(const kernels::DenseKernels& dense) {
   for (const int64_t in : {1, 31, 32, 33, 70}) {
     for (const int64_t out : {1, 7, 16, 31, 127, 128, 130, 257}) {
       const auto w = Noise(in * out, 12), bias = Noise(out, 13);
+      const auto pack = [&](const std::vector<float>& values, int64_t in_stride, int64_t out_stride,
+                            int64_t positions) {
+        const kernels::DenseWeights unpacked = {in, out, values.data(), in_stride, out_stride, positions, bias.data()};
+        AlignedBuffer packed(dense.packed_elements(in, out));
+        std::ranges::fill(packed.span(), 0.0f);
+        dense.pack(&unpacked, packed.data());
+        return std::vector<float>(packed.data(), packed.data() + packed.size());
+      };
       std::vector<float> transposed(in * out);
       for (int64_t i = 0; i < in * out; ++i) transposed[i % out * in + i / out] = w[i];
-      AlignedBuffer want(dense.packed_elements(in, out)), got(want.size());
-      std::ranges::fill(want.span(), 0.0f);
-      std::ranges::fill(got.span(), 0.0f);
-      dense.pack(in, out, w.data(), out, 1, bias.data(), want.data());
-      dense.pack(in, out, transposed.data(), 1, in, bias.data(), got.data());
-      ASSERT_TRUE(std::equal(want.data(), want.data() + want.size(), got.data())) << in << " to " << out;
+      const std::vector<float> want = pack(w, out, 1, 1);
+      ASSERT_EQ(pack(transposed, 1, in, 1), want) << in << " to " << out;
+      for (const int64_t positions : {2, 3, 4, 7, 10}) {
+        if (in % positions != 0) continue;
+        // The same weights, channel by channel.
+        std::vector<float> apart(in * out), apart_transposed(in * out);
+        for (int64_t k = 0; k < in; ++k) {
+          const int64_t channels = in / positions, place = k % channels * positions + k / channels;
+          for (int64_t o = 0; o < out; ++o) {
+            apart[place * out + o] = apart_transposed[o * in + place] = w[k * out + o];
+          }
+        }
+        ASSERT_EQ(pack(apart, out, 1, positions), want) << in << " to " << out << ", positions: " << positions;
+        ASSERT_EQ(pack(apart_transposed, 1, in, positions), want) << in << " to " << out << ", " << positions;
+      }
     }
   }
 }

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "model/kernels/isa.h"
-#include "model/layers/dense.h"
 #include "model/layers/image_conv.h"
+#include "model/layers/packed_dense.h"
 
 namespace halfwave {
 namespace {
@@ -27,19 +27,19 @@ std::vector<const kernels::KernelTable*> AvailableTables() {
 
 TEST_P(PackedWeights, OfADenseLayerTakeAtMostATenthMoreThanInTheFile) {
   for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 512}, {2048, 2048}, {2048, 1000}, {333, 777}}) {
-    const Dense layer(1, in, out, std::vector<float>(in * out, 1), false, std::vector<float>(out, 1));
+    const PackedDense layer(in, out, std::vector<float>(in * out, 1).data(), false, std::vector<float>(out, 1).data());
     const int64_t in_file = (in * out + out) * static_cast<int64_t>(sizeof(float));
-    EXPECT_GE(layer.WeightBytes(), in_file);
-    EXPECT_LE(static_cast<double>(layer.WeightBytes()), 1.1 * static_cast<double>(in_file)) << in << " to " << out;
+    EXPECT_GE(static_cast<int64_t>(layer.bytes()), in_file);
+    EXPECT_LE(static_cast<double>(layer.bytes()), 1.1 * static_cast<double>(in_file)) << in << " to " << out;
   }
 }
 
 TEST_P(PackedWeights, OfADenseLayerInHalfPrecisionTakeLittleMoreThanHalf) {
   for (const auto& [in, out] : {std::pair<int64_t, int64_t>{784, 512}, {2048, 2048}, {2048, 1000}, {333, 777}}) {
-    const Dense layer(1, in, out, std::vector<float>(in * out, 1), false, std::vector<float>(out, 1),
-                      WeightFormat::kHalf);
+    const PackedDense layer(in, out, std::vector<float>(in * out, 1).data(), false, std::vector<float>(out, 1).data(),
+                            WeightFormat::kHalf);
     const int64_t in_file = (in * out + out) * static_cast<int64_t>(sizeof(float));
-    EXPECT_LE(static_cast<double>(layer.WeightBytes()), 0.55 * static_cast<double>(in_file)) << in << " to " << out;
+    EXPECT_LE(static_cast<double>(layer.bytes()), 0.55 * static_cast<double>(in_file)) << in << " to " << out;
   }
 }
 
