@@ -1,5 +1,8 @@
 #include "model/base/thread_team.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <chrono>
 
 namespace halfwave {
@@ -34,6 +37,7 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::Run(int shares, absl::FunctionRef<void(int)> work) {
+  if (shares > 1) KeepOffCallersProcessor();
   work_ = &work;
   shares_ = shares;
   for (int share = 1; share < shares; ++share) {
@@ -50,6 +54,19 @@ void ThreadTeam::Meet() {
   arrived_.store(0, std::memory_order_relaxed);
   meetings_.store(meeting + 1, std::memory_order_release);
   meetings_.notify_all();
+}
+
+// Linux may wake a helper on the caller's processor though another idles, and leave both there for many batches: they
+// take turns, and neither waits long enough to be moved.
+void ThreadTeam::KeepOffCallersProcessor() {
+  const int here = sched_getcpu();
+  if (here == processor_) return;
+  processor_ = here;
+  cpu_set_t others;
+  if (here < 0 || sched_getaffinity(0, sizeof(others), &others) != 0) return;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  for (Helper& helper : helpers_) pthread_setaffinity_np(helper.thread.native_handle(), sizeof(others), &others);
 }
 
 void ThreadTeam::Help(int share) {

@@ -39,10 +39,12 @@ class ThreadTeam {
   };
 
   void Help(int share);
+  void KeepOffCallersProcessor();
 
   std::vector<Helper> helpers_;
   const absl::FunctionRef<void(int)>* work_ = nullptr;
-  int shares_ = 0;  // of the present Run
+  int shares_ = 0;      // of the present Run
+  int processor_ = -1;  // that the helpers keep off
   alignas(64) std::atomic<int> arrived_ = 0;
   alignas(64) std::atomic<uint32_t> meetings_ = 0;
 };

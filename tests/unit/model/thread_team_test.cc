@@ -1,6 +1,7 @@
 #include "model/base/thread_team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <mutex>
@@ -67,6 +68,28 @@ TEST(ThreadTeam, OfOneIsTheCallerAlone) {
 }
 
 TEST(ThreadTeam, EndsWithoutEverHavingWorked) { const ThreadTeam team(5); }
+
+TEST(ThreadTeam, AHelperLeavesTheProcessorThatItsCallerMovedTo) {
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+  if (CPU_COUNT(&allowed) < 2) GTEST_SKIP() << "this process may use one processor only";
+  ThreadTeam team(2);
+  constexpr int kRounds = 100;
+  int together = 0, helpers = -1;
+  for (int round = 0; round < kRounds; ++round) {
+    if (helpers >= 0) {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(helpers, &one);
+      ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+      ASSERT_EQ(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+    }
+    int callers = -1;
+    team.Run(2, [&](int share) { (share == 0 ? callers : helpers) = sched_getcpu(); });
+    together += callers == helpers ? 1 : 0;
+  }
+  EXPECT_LE(together, kRounds / 10);  // the caller may be moved at any time
+}
 
 }  // namespace
 }  // namespace halfwave
