@@ -134,14 +134,14 @@ std::optional<Constant> Combine(const NodeContext& context, DataType type,
   const Constant* a = Integers(context, 0);
   const Constant* b = Integers(context, 1);
   if (a == nullptr || b == nullptr) return std::nullopt;
-  const bool same = a->shape == b->shape;
-  if (!same && a->ints.size() != 1 && b->ints.size() != 1) return std::nullopt;
+  const bool one_a = a->ints.size() == 1, one_b = b->ints.size() == 1;
+  if (a->shape != b->shape && !one_a && !one_b) return std::nullopt;
   const auto shape = BroadcastShapes(a->shape, b->shape);
   if (!shape) return std::nullopt;
   Ints values;
-  for (size_t i = 0; i < std::max(a->ints.size(), b->ints.size()); ++i) {
-    const auto value =
-        combine(a->ints[same || a->ints.size() > 1 ? i : 0], b->ints[same || b->ints.size() > 1 ? i : 0]);
+  const size_t count = one_a ? b->ints.size() : a->ints.size();  // none where one of them has none
+  for (size_t i = 0; i < count; ++i) {
+    const auto value = combine(a->ints[one_a ? 0 : i], b->ints[one_b ? 0 : i]);
     if (!value) return std::nullopt;
     values.push_back(*value);
   }

@@ -366,5 +366,22 @@ TEST(HostileFile, TheLargestRowIsProvenInFourTimesItsMemory) {
   EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "");
 }
 
+// The shape of a scalar is an empty list, and so is what comes of it.
+TEST(HostileFile, ArithmeticOnTheShapeOfAScalar) {
+  for (const char* op : {"Add", "Div", "Equal", "Mul"}) {
+    OnnxBuilder network;
+    network.Input("x", {}).IntWeight("one", {1}).IntWeight("none", {});
+    network.Node("Shape", {"x"}, {"s"}).Node(op, {"s", "one"}, {"a"}).Node(op, {"one", "s"}, {"b"});
+    network.Node(op, {"s", "none"}, {"c"}).Node("Concat", {"a", "b", "c"}, {"t"}, {{"axis", int64_t{0}}});
+    network.Node("Cast", {"t"}, {"u"}, {{"to", int64_t{7}}}).Node("Reshape", {"x", "u"}, {"y"}).Output("y");
+    const auto load = [&] {
+      const auto model = LoadModel(network.Bytes());
+      if (model.ok()) RunModel(*model, {{1.0f}});
+      std::exit(0);
+    };
+    EXPECT_EXIT(load(), ::testing::ExitedWithCode(0), "") << op;
+  }
+}
+
 }  // namespace
 }  // namespace halfwave
