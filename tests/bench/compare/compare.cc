@@ -31,9 +31,9 @@ struct Options {
 };
 
 void Print(const Cell& cell) {
-  std::printf("%-28s %5ld %11.1f %11.1f %7.2f [%5.2f, %5.2f] %6.2f [%4.2f, %4.2f] %6.2f%s\n", cell.model.c_str(),
+  std::printf("%-28s %5ld %11.1f %11.1f %7.2f [%5.2f, %5.2f] %6.2f [%4.2f, %4.2f] %7.2f %6.2f%s\n", cell.model.c_str(),
               cell.batch, cell.ort_us, cell.ours_us, cell.ratio.median, cell.ratio.low, cell.ratio.high,
-              cell.scatter.median, cell.scatter.low, cell.scatter.high, cell.difference,
+              cell.scatter.median, cell.scatter.low, cell.scatter.high, cell.of_peak / cell.threads, cell.difference,
               cell.row_by_row ? " (ORT row by row)" : "");
   std::fflush(stdout);
 }
@@ -95,7 +95,8 @@ void WriteJson(const std::string& path, const Score& score, const std::vector<Ce
                              {"ours_us", cell.ours_us},
                              {"ratio", cell.ratio.median},
                              {"low", cell.ratio.low},
-                             {"high", cell.ratio.high}});
+                             {"high", cell.ratio.high},
+                             {"of_peak", cell.of_peak / cell.threads}});
   }
   std::ofstream(path) << json.dump(2) << "\n";
 }
@@ -106,10 +107,11 @@ void Compare(const Options& options) {
   if (options.threads > 1) effort.pause_seconds = 0.05;
   std::printf(
       "ONNX Runtime %s, threads: %d. Times in us, medians; ratio: ORT's time / ours, 95 %% interval of its "
-      "median;\nORT/ORT: the same against itself; diff: largest difference of outputs, 1 is the tolerance.\n\n",
+      "median;\nORT/ORT: the same against itself; of peak: our multiply-adds as the file has them, of those the "
+      "multipliers can do;\ndiff: largest difference of outputs, 1 is the tolerance.\n\n",
       runtime.version().c_str(), options.threads);
-  std::printf("%-28s %5s %11s %11s %7s %14s %6s %12s %6s\n", "model", "batch", "ORT", "ours", "ratio", "", "ORT/ORT",
-              "", "diff");
+  std::printf("%-28s %5s %11s %11s %7s %14s %6s %12s %7s %6s\n", "model", "batch", "ORT", "ours", "ratio", "",
+              "ORT/ORT", "", "of peak", "diff");
   std::vector<Cell> all, scored;
   for (const Entry& entry : ListEntries(options.trained, options.models, options.scored_only)) {
     const std::vector<Cell> cells = MeasureModel(runtime, entry, options, effort);

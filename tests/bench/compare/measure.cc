@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/bench/compare/peak.h"
+
 namespace halfwave::compare {
 namespace {
 
@@ -19,6 +21,12 @@ double Difference(const std::vector<float>& expected, std::span<const float> got
     worst = std::max(worst, largest / (1e-5 * peak + 1e-6));
   }
   return worst;
+}
+
+int64_t MultiplyAddsPerRow(const Model& model) {
+  int64_t sum = 0;
+  for (const LayerSummary& layer : model.layers()) sum += layer.multiply_adds;
+  return sum;
 }
 
 }  // namespace
@@ -55,6 +63,8 @@ Cell Measure(PeerModel& peer, Session& session, int64_t rows, const std::vector<
       effort, [&](int pair) { CopyRows(pool, pair * rows, row, input); }, theirs, ours);
   cell.ort_us = Median(pairs.a);
   cell.ours_us = Median(pairs.b);
+  const int64_t multiply_adds = MultiplyAddsPerRow(session.model()) * rows;
+  cell.of_peak = static_cast<double>(multiply_adds) / cell.ours_us / MultiplyAddsPerMicrosecond();
   cell.ratio = pairs.Ratio();
   cell.scatter = pairs.Scatter();
   return cell;

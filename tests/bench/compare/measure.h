@@ -17,6 +17,7 @@ struct Cell {
   double ort_us = 0, ours_us = 0;  // medians, per call
   Estimate ratio;                  // ORT's time / ours, over the pairs
   Estimate scatter;                // the same of ORT against itself: neighbouring pairs
+  double of_peak = 0;              // our multiply-adds, as the file has them, of those the multipliers can do
   double difference = 0;           // the largest of the outputs, in units of the project's tolerance
   bool row_by_row = false;         // how ORT had to run the file
 };
