@@ -140,6 +140,25 @@ class Maker {
     return Afford(positions, taps) ? std::optional(*window) : std::nullopt;
   }
 
+  // Of the image that the value is if it is one that was flattened: the engine may hold it channels-last.
+  int64_t FlattenedPositions(size_t value, int64_t inputs) const {
+    while (value >= view_.graph().inputs.size()) {
+      const Shape& shape = *view_.FindShape(steps_[value].value);
+      if (shape.size() > 2) {
+        const int64_t channels = RowSize(shape[1]);
+        return channels > 0 && inputs % channels == 0 ? inputs / channels : 1;
+      }
+      if (const auto* activation = std::get_if<BendStep>(&steps_[value].what)) {
+        value = activation->value;
+        continue;
+      }
+      const auto* affine = std::get_if<AffineStep>(&steps_[value].what);
+      if (affine == nullptr || affine->operands.size() != 1 || affine->operands[0].map.max_terms() > 1) return 1;
+      value = affine->operands[0].value;
+    }
+    return 1;
+  }
+
   What Linear(const LinearNode& linear, size_t value, const Shape& from, const Shape& to) {
     AffineStep step;
     const int64_t elements = RowElements(to);
@@ -156,6 +175,7 @@ class Maker {
       if (from.empty() || RowSize(from.back()) != linear.inputs || RowSize(to.back()) != linear.units)
         return OpaqueStep();
       step.operands.push_back({value, LinearMap::Dense(linear, RowElements(from) / linear.inputs)});
+      if (from.size() == 2) step.positions = FlattenedPositions(value, linear.inputs);
     }
     if (step.operands[0].map.rows() != elements) return OpaqueStep();
     step.rounding = SumRounding(step.operands[0].map.max_terms());

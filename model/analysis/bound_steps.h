@@ -22,6 +22,8 @@ struct AffineStep {
   std::vector<double> offset;            // one a row; empty for none
   std::vector<double> offset_magnitude;  // of what it is made of
   double rounding = 0;                   // as a share of the magnitudes of all terms; 0 where numbers are only moved
+  // Of a dense layer that reads a flattened image of so many positions, which the engine may add up in their order.
+  int64_t positions = 1;
   // Additions of a sum whose start the offset may have been folded into.
   double constant_terms = 0;
   // Of the only operand, if Winograd's transforms may compute it: then `rounding` is of what they can make of terms.

@@ -412,6 +412,7 @@ class Computation {
         // Of additions in the order of the entries, or, where that is not known, each of a partial sum that is no
         // larger than all terms above zero, or all below; and of products, weights and constants.
         const bool in_order = affine.operands.size() == 1 && affine.operands[0].map.in_order();
+        if (in_order && affine.positions > 1) chain = std::max(chain, ChainByPosition(affine, r, offset));
         const double sums = in_order ? chain : SumRounding(terms) * (std::max(above, below) + constant);
         double error = sums + 4 * kHalfUlp * (above + below + constant) + kUnderflow;
         if (affine.winograd) error = affine.rounding * winograd[r / (rows / affine.winograd->units)] + kUnderflow;
@@ -423,6 +424,18 @@ class Computation {
       if (signs_hold && never_positive) high = std::min(high, 0.0);
       Narrow(value, r, low, high);
     }
+  }
+
+  // What rounding can make of the partial sums of a dense layer that reads an image position by position.
+  double ChainByPosition(const AffineStep& affine, int64_t row, double offset) const {
+    const ElementBounds& x = bounds_[affine.operands[0].value];
+    double low = offset, high = offset, chain = 0;
+    affine.operands[0].map.ForEachByPosition(row, affine.positions, [&](int64_t column, double weight) {
+      low += weight * (weight > 0 ? x.low[column] : x.high[column]);
+      high += weight * (weight > 0 ? x.high[column] : x.low[column]);
+      chain += RoundingOf(std::max(std::abs(low), std::abs(high)) + chain);
+    });
+    return chain;
   }
 
   // For each unit: what its rounding is a share of, wherever in the image it stands.

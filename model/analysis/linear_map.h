@@ -26,8 +26,8 @@ class LinearMap {
                         std::vector<double> factors = {});
 
   int64_t rows() const { return rows_; }
-  // Whether the engine adds the entries of a row to its bias one after the other, as ForEach visits them
-  // (model/kernels/ORDER.md).
+  // Whether the engine adds the entries of a row to its bias one after the other, as ForEach visits them, or
+  // ForEachByPosition (model/kernels/ORDER.md).
   bool in_order() const { return kind_ == Kind::kDense; }
   // Of the inputs that a row reads.
   double max_terms() const { return max_terms_; }
@@ -58,6 +58,16 @@ class LinearMap {
       for (int64_t i = 0; i < layer_.inputs; ++i) {
         VisitWeight(unit, i, tap, (first + i) * in_positions_ + taps[tap], visit);
       }
+    }
+  }
+
+  // Of a dense layer whose inputs are a flattened image of so many positions: the same, position by position.
+  template <typename Visit>
+  void ForEachByPosition(int64_t row, int64_t positions, const Visit& visit) const {
+    const int64_t first = row / units_ * layer_.inputs, channels = layer_.inputs / positions;
+    for (int64_t i = 0; i < layer_.inputs; ++i) {
+      const int64_t input = i % channels * positions + i / channels;
+      VisitWeight(row % units_, input, 0, first + input, visit);
     }
   }
 
