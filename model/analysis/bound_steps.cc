@@ -140,9 +140,14 @@ class Maker {
     return Afford(positions, taps) ? std::optional(*window) : std::nullopt;
   }
 
-  // Of the image that the value is if it is one that was flattened: the engine may hold it channels-last.
+  // Whether the value is the network's input, or that moved.
+  bool IsInput(size_t value) const { return IsMovedInput(steps_, value, view_.graph().inputs.size()); }
+
+  // Of the image that the value is if it is one that was flattened: the engine may hold it channels-last, unless it is
+  // the network's input.
   int64_t FlattenedPositions(size_t value, int64_t inputs) const {
-    while (value >= view_.graph().inputs.size()) {
+    if (IsInput(value)) return 1;
+    while (true) {
       const Shape& shape = *view_.FindShape(steps_[value].value);
       if (shape.size() > 2) {
         const int64_t channels = RowSize(shape[1]);
@@ -156,7 +161,6 @@ class Maker {
       if (affine == nullptr || affine->operands.size() != 1 || affine->operands[0].map.max_terms() > 1) return 1;
       value = affine->operands[0].value;
     }
-    return 1;
   }
 
   What Linear(const LinearNode& linear, size_t value, const Shape& from, const Shape& to) {
@@ -395,6 +399,14 @@ class Maker {
 };
 
 }  // namespace
+
+bool IsMovedInput(const std::vector<BoundStep>& steps, size_t value, size_t inputs) {
+  while (const auto* moved = std::get_if<AffineStep>(&steps[value].what)) {
+    if (moved->operands.size() != 1 || moved->rounding != 0 || !moved->offset.empty()) return false;
+    value = moved->operands[0].value;
+  }
+  return value < inputs;
+}
 
 std::vector<BoundStep> MakeBoundSteps(const GraphView& view) { return Maker(view).Run(); }
 

@@ -51,6 +51,9 @@ struct BoundStep {
   std::variant<OpaqueStep, AffineStep, MaxStep, BendStep> what;
 };
 
+// Whether a value is one of the first `inputs`, or holds its elements in another order.
+bool IsMovedInput(const std::vector<BoundStep>& steps, size_t value, size_t inputs);
+
 // One for every computed value, inputs first, in an order in which each stands behind what it reads. The view must
 // outlive them.
 std::vector<BoundStep> MakeBoundSteps(const GraphView& view);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "model/analysis/corner_sums.h"
 #include "model/analysis/rounding.h"
 #include "model/graph/uses.h"
 
@@ -424,6 +425,20 @@ class Computation {
       if (signs_hold && never_positive) high = std::min(high, 0.0);
       Narrow(value, r, low, high);
     }
+    if (steps_[value].bends && ReadsTheInput(affine)) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const double bias = affine.offset.empty() ? 0 : affine.offset[r];
+        const auto range = CornerSums(affine.operands[0].map, r, bias, bounds_[affine.operands[0].value]);
+        if (range) Narrow(value, r, range->low, range->high);
+      }
+    }
+  }
+
+  // Whether a dense layer reads the network's input, perhaps moved, and so multiplies its own weights with it: before
+  // an activation, as nothing is folded into weights across one.
+  bool ReadsTheInput(const AffineStep& affine) const {
+    if (affine.operands.size() != 1 || !affine.operands[0].map.in_order() || affine.positions != 1) return false;
+    return IsMovedInput(steps_, affine.operands[0].value, view_.graph().inputs.size());
   }
 
   // What rounding can make of the partial sums of a dense layer that reads an image position by position.

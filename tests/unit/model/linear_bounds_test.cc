@@ -320,6 +320,52 @@ TEST(LinearBounds, KnowThatFlattenedImagesAreAddedUpPositionByPosition) {
   EXPECT_LE(sum, bounds.Of("sum")->high[0]);
 }
 
+TEST(LinearBounds, OfTheFirstDenseLayerAreTheEnginesOwnExtremes) {
+  constexpr int64_t kInputs = 300, kUnits = 20;
+  const std::vector<float> weights = Noise(kInputs * kUnits, 1), center = Noise(kInputs, 3);
+  OnnxBuilder builder;
+  builder.Input("x", {-1, 1, 15, 20}).Node("Flatten", {"x"}, {"flat"});
+  builder.Weight("w", {kInputs, kUnits}, weights).Weight("b", {kUnits}, Noise(kUnits, 2));
+  builder.Node("Gemm", {"flat", "w", "b"}, {"sum"}).Node("Relu", {"sum"}, {"y"}).Output("sum").Output("y");
+  const Network network(builder);
+  InputRegion region = network.Box(0, 0);
+  for (int64_t i = 0; i < kInputs; ++i) {
+    region.box.low[i] = center[i] - 0.01;
+    region.box.high[i] = center[i] + 0.01;
+  }
+  const ElementBounds bounds = *network.Over(region).Of("sum");
+  const auto model = LoadModel(builder.Bytes());
+  ASSERT_TRUE(model.ok()) << model.status();
+  for (int64_t unit = 0; unit < kUnits; ++unit) {
+    for (const bool greatest : {false, true}) {
+      std::vector<float> corner;
+      for (int64_t i = 0; i < kInputs; ++i) {
+        const bool up = (weights[i * kUnits + unit] > 0) == greatest;
+        const double side = up ? region.box.high[i] : region.box.low[i];
+        auto x = static_cast<float>(side);
+        if (up ? x > side : x < side) x = std::nextafter(x, center[i]);
+        corner.push_back(x);
+      }
+      const float sum = RunModel(*model, {corner})[0][unit];
+      EXPECT_GE(sum, bounds.low[unit]);
+      EXPECT_LE(sum, bounds.high[unit]);
+      // With and without fused multiply-add differ by less than the bound of their rounding, 1e-4 here.
+      EXPECT_NEAR(sum, greatest ? bounds.high[unit] : bounds.low[unit], 4e-6) << "unit " << unit;
+    }
+  }
+}
+
+TEST(LinearBounds, DecideAUnitThatJustReachesZero) {
+  // x0 - x1 - 1 over [0, 1] is never above zero, x0 - x1 + 1 never below.
+  OnnxBuilder builder;
+  builder.Input("x", {-1, 2}).Weight("w", {2, 2}, {1, 1, -1, -1}).Weight("b", {2}, {-1, 1});
+  builder.Node("Gemm", {"x", "w", "b"}, {"sum"}).Node("Relu", {"sum"}, {"y"}).Output("y");
+  const Network network(builder);
+  const ElementBounds bounds = *network.Over(network.Box(0, 1)).Of("sum");
+  EXPECT_EQ(bounds.high[0], 0);
+  EXPECT_EQ(bounds.low[1], 0);
+}
+
 TEST(InputRegion, MinimumIsBelowEveryPointAndAboveTheBox) {
   constexpr int64_t kSize = 6, kRows = 200;
   // Rows that lie near a line: a box says little of them.
