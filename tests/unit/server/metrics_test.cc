@@ -146,6 +146,9 @@ TEST(Metrics, UnitsAreComparedWithAReferenceIfThereIsOne) {
   Metrics metrics;
   metrics.AddModel({.model = "m",
                     .version = "1",
+                    .sha256 = "",
+                    .head = "",
+                    .batch = "",
                     .queue_depth = [] { return size_t{0}; },
                     .activity =
                         [] {
