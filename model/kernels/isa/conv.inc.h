@@ -251,6 +251,16 @@ constexpr ConvTileTable MakeConvTiles() {
 
 constexpr ConvTileTable kConvTiles = MakeConvTiles();
 
+// Rows cut into as few tiles as possible, of sizes as equal as possible: the first `larger` of them take one more.
+struct TileSizes {
+  int64_t tiles, least, larger;
+  int64_t RowsOf(int64_t tile) const { return least + (tile < larger ? 1 : 0); }
+};
+inline TileSizes CutIntoTiles(int64_t rows, int packets) {
+  const int64_t most = MaxTileRows(packets), tiles = (rows + most - 1) / most;
+  return {tiles, rows / tiles, rows % tiles};
+}
+
 // How many packets a panel of weights is wide where `rows` neighbouring positions are computed at a time: what takes
 // the fewest cycles, counting two multiplications or two loads in each, or one of four per chain; of several the
 // narrowest or the widest.
@@ -258,16 +268,9 @@ inline int PanelPackets(int64_t rows, int64_t out, bool widest = false) {
   const int64_t packets = RoundUp(out, kLanes) / kLanes;
   const auto cycles = [&](int64_t width) {
     if (width == 0) return int64_t{0};
-    const int64_t tiles = (rows + MaxTileRows(static_cast<int>(width)) - 1) / MaxTileRows(static_cast<int>(width));
-    int64_t sum = 0;
-    for (int64_t t = 0, left = rows; t < tiles; ++t) {
-      const int64_t tile = (left + tiles - t - 1) / (tiles - t);
-      left -= tile;
-      const int64_t products = tile * width, loads = tile + width;
-      const int64_t most = products > loads ? products : loads;
-      sum += most > 8 ? most : 8;
-    }
-    return sum;
+    const TileSizes sizes = CutIntoTiles(rows, static_cast<int>(width));
+    const auto of_tile = [=](int64_t tile) { return Max(Max(tile * width, tile + width), 8); };
+    return sizes.larger * of_tile(sizes.least + 1) + (sizes.tiles - sizes.larger) * of_tile(sizes.least);
   };
   int best = 1;
   int64_t fewest = 0;
@@ -375,13 +378,12 @@ inline void Pad(const ConvShape& s, const float* x, float* padded) {
 
 // All tiles of a line of `positions` outputs for one panel.
 inline void RunLine(ConvTile tile, int packets, int64_t positions) {
-  const int most = MaxTileRows(packets);
-  for (int64_t tiles = (positions + most - 1) / most; tiles > 0; --tiles) {
-    const int64_t rows = (positions + tiles - 1) / tiles;
+  const TileSizes sizes = CutIntoTiles(positions, packets);
+  for (int64_t t = 0; t < sizes.tiles; ++t) {
+    const int64_t rows = sizes.RowsOf(t);
     kConvTiles.conv[packets][rows](tile);
     tile.x += rows * tile.sum->row_stride;
     tile.y += rows * tile.y_stride;
-    positions -= rows;
   }
 }
 

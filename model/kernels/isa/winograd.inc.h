@@ -255,11 +255,12 @@ template <int kFirst>
   }
 }
 
-// products = inputs times weights, point by point.
-inline void MultiplyPoints(const ConvShape& s, const Share& outputs, const float* weights, int64_t tiles,
+// products = inputs times weights, point by point, in panels of so many packets.
+inline void MultiplyPoints(const ConvShape& s, int packets, const Share& outputs, const float* weights, int64_t tiles,
                            const WinogradScratch& scratch) {
   const int64_t in = RoundUp(s.channels, kLanes), out = RoundUp(s.out_channels, kLanes);
-  const int packets = WinogradPanelPackets(s);
+  const int rest = static_cast<int>((out - outputs.begin) / kLanes % packets);
+  const TileSizes of_panels = CutIntoTiles(tiles, packets), of_last = rest == 0 ? of_panels : CutIntoTiles(tiles, rest);
   // What stays in the second-level cache comes by itself, and sooner.
   const bool near = kPoints * s.channels * out * static_cast<int64_t>(sizeof(float)) <= int64_t{256} << 10;
   const Sum sum = {1, 0, 1, 0, s.channels, in};
@@ -272,19 +273,18 @@ inline void MultiplyPoints(const ConvShape& s, const Share& outputs, const float
       tile.weights = weights + (point * out + first) * s.channels;
       tile.x = scratch.inputs + point * PointStride(in);
       tile.y = scratch.products + point * PointStride(out) + first;
-      const int64_t most = MaxTileRows(wide);
-      const int64_t parts = (tiles + most - 1) / most, width = wide * kLanes;
+      const TileSizes& sizes = wide == packets ? of_panels : of_last;
+      const int64_t parts = sizes.tiles, width = wide * kLanes;
       // A part alone fetches weights a fixed way ahead; of several, the first ones a share of the next panel each.
       const int64_t shares = near ? 0 : parts >= 4 ? 4 : parts >= 2 ? 2 : 1;
       const int64_t ahead = parts == 1 ? 4096 : width * s.channels;
-      for (int64_t part = 0, left = tiles; part < parts; ++part) {
-        const int64_t rows = (left + parts - part - 1) / (parts - part);
+      for (int64_t part = 0; part < parts; ++part) {
+        const int64_t rows = sizes.RowsOf(part);
         tile.fetching = {};
         if (part < shares) tile.fetching = {ahead + part * (s.channels / shares) * width, shares};
         kConvTiles.product[wide][rows](tile);
         tile.x += rows * in;
         tile.y += rows * out;
-        left -= rows;
       }
     }
   }
@@ -299,7 +299,8 @@ void RunWinograd(const ConvCall* call) {
   const int64_t tiles_per_row = call->images * tiles_per_image, total = call->rows * tiles_per_row;
   // Enough tiles share the weights, or few share the transformed inputs.
   Share outputs = {0, out}, tiles = {0, total};
-  const int64_t panel = WinogradPanelPackets(s) * kLanes;
+  const int packets = WinogradPanelPackets(s);
+  const int64_t panel = packets * kLanes;
   if (total < call->parts * kManyTiles && out >= call->parts * panel) {
     outputs = ShareOf(*call, out, panel);
   } else {
@@ -315,7 +316,7 @@ void RunWinograd(const ConvCall* call) {
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
                     scratch.inputs + t * in);
     }
-    MultiplyPoints(s, outputs, call->packed + out, count, scratch);
+    MultiplyPoints(s, packets, outputs, call->packed + out, count, scratch);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       const bool first = begin + t == tiles.begin || (begin + t) % tiles_per_row == 0;
