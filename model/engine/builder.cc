@@ -60,7 +60,8 @@ Value Builder::TakeForDense(size_t index) {
 
 bool Builder::Flatten(const Value& input) {
   const RowLayout layout = input.layout();
-  if (layout.IsRowMajor() || OutputShape() != Shape{layout.images, layout.channels * layout.positions}) return false;
+  if (layout.IsRowMajor() || layout.elements() == 0) return false;
+  if (OutputShape() != Shape{layout.images, layout.channels * layout.positions}) return false;
   Value output;
   output.buffer = input.buffer;
   output.type = OutputType();
