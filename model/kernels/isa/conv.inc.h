@@ -257,6 +257,7 @@ struct TileSizes {
   int64_t RowsOf(int64_t tile) const { return least + (tile < larger ? 1 : 0); }
 };
 inline TileSizes CutIntoTiles(int64_t rows, int packets) {
+  if (rows == 0) return {0, 0, 0};  // of a part that has nothing to do
   const int64_t most = MaxTileRows(packets), tiles = (rows + most - 1) / most;
   return {tiles, rows / tiles, rows % tiles};
 }

@@ -14,6 +14,16 @@ using Vector [[gnu::vector_size(kLanes * sizeof(float))]] = float;
 constexpr int kChains = 12;
 constexpr int64_t kSteps = 20000;
 
+// Keeps the compiler from leaving out what makes `value`.
+template <typename Value>
+[[gnu::always_inline]] inline void Need(Value& value) {
+#if defined(__x86_64__)
+  asm volatile("" : "+x"(value));
+#else
+  asm volatile("" : "+m"(value));
+#endif
+}
+
 template <int kLanes>
 [[gnu::always_inline]] inline void RunChains() {
   const Vector<kLanes> factor = Vector<kLanes>{} + 0.5f, summand = Vector<kLanes>{} + 1.0f;
@@ -22,7 +32,7 @@ template <int kLanes>
 #pragma GCC unroll 12
     for (int i = 0; i < kChains; ++i) {
       sums[i] = sums[i] * factor + summand;
-      asm volatile("" : "+x"(sums[i]));  // each is needed
+      Need(sums[i]);
     }
   }
 }

@@ -77,7 +77,7 @@ Data MakeData(const ConvShape& s, ConvAlgorithm algorithm, int64_t images, uint3
 
 Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvShape& s, const Data& data,
                 Activation activation = {ActivationKind::kRelu, 0, 0}, int64_t images = 1,
-                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}) {
+                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}, int64_t parts = 1) {
   const ConvKernels& kernels = KernelsOf(table, algorithm);
   AlignedBuffer packed(kernels.packed_elements(&s)), scratch(kernels.scratch_elements(&s) + 1);
   std::fill_n(scratch.data(), scratch.size(), kNan);
@@ -87,17 +87,18 @@ Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvSha
   Result result;
   result.active.assign(s.out_channels + 1, 0);
   result.y.assign(rows * images * image_out + 1, 42.0f);
-  const ConvCall call = {&s,
-                         rows,
-                         images,
-                         data.x.data(),
-                         packed.data(),
-                         result.y.data(),
-                         scratch.data(),
-                         activation,
-                         {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()},
-                         summand.empty() ? nullptr : summand.data()};
-  kernels.run(&call);
+  ConvCall call = {&s,
+                   rows,
+                   images,
+                   data.x.data(),
+                   packed.data(),
+                   result.y.data(),
+                   scratch.data(),
+                   activation,
+                   {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()},
+                   summand.empty() ? nullptr : summand.data()};
+  call.parts = parts;
+  for (call.part = 0; call.part < parts; ++call.part) kernels.run(&call);
   EXPECT_EQ(result.y.back(), 42.0f) << "wrote behind its output";
   EXPECT_EQ(result.active.back(), 0u) << "counted behind its channels";
   EXPECT_TRUE(std::isnan(scratch.data()[scratch.size() - 1])) << "wrote behind its scratch";
@@ -286,6 +287,21 @@ TEST(MaxPoolKernel, IsTheReferenceAlsoForNanInfinityAndWindowsThatSeeNothing) {
             }
           }
         }
+      }
+    }
+  }
+}
+
+TEST(ConvKernels, MorePartsThanThereIsWorkGiveTheSame) {
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::kDirect, ConvAlgorithm::kDepthwise, ConvAlgorithm::kWinograd}) {
+    const int64_t kernel = algorithm == ConvAlgorithm::kDirect ? 1 : 3;
+    for (const auto& [height, width] : {std::pair<int64_t, int64_t>{1, 1}, {1, 3}, {2, 2}}) {
+      const ConvShape shape = Shape(height, width, 16, 16, kernel, 1, kernel / 2);
+      const Data data = MakeData(shape, algorithm, 1);
+      for (const KernelTable* table : FastTables()) {
+        SCOPED_TRACE(std::string(table->name) + ": " + Describe(shape));
+        const std::vector<float> whole = Convolve(*table, algorithm, shape, data).y;
+        EXPECT_EQ(Convolve(*table, algorithm, shape, data, {ActivationKind::kRelu, 0, 0}, 1, {}, {}, 7).y, whole);
       }
     }
   }
