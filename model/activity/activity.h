@@ -27,7 +27,7 @@ struct ActivationLayer {
 // The counts of one layer over some samples.
 struct LayerCounts {
   std::vector<uint32_t> active;  // per unit: samples on which its pre-activation was above zero (somewhere)
-  uint64_t zeros = 0;            // outputs that were exactly zero
+  uint64_t zeros = 0;            // outputs that were exactly zero; a NaN may count as one
   uint64_t saturated = 0;        // outputs close to a limit; saturating layers only
 };
 

@@ -189,14 +189,26 @@ void LpPool(const Window& window, float p, int64_t images, const float* x, float
   });
 }
 
+namespace {
+
+// Of `count` channels, kCount if it is known: then the sums stay in registers.
+template <int kCount>
+void Average(int64_t positions, int64_t channels, int64_t count, const float* x, float* y) {
+  using Pixel = Eigen::Array<float, kCount, 1>;
+  Eigen::Array<float, kCount, 1, 0, 32> sums = Pixel::Zero(count);
+  for (int64_t position = 0; position < positions; ++position) {
+    sums += Eigen::Map<const Pixel>(x + position * channels, count);
+  }
+  Eigen::Map<Pixel>(y, count) = sums / static_cast<float>(positions);
+}
+
+}  // namespace
+
 void GlobalAveragePool(int64_t images, int64_t positions, int64_t channels, const float* x, float* y) {
-  for (int64_t image = 0; image < images; ++image) {
-    ArrayMap out(y + image * channels, channels);
-    out.setZero();
-    for (int64_t position = 0; position < positions; ++position) {
-      out += ConstArrayMap(x + (image * positions + position) * channels, channels);
-    }
-    out /= static_cast<float>(positions);
+  for (int64_t image = 0; image < images; ++image, x += positions * channels, y += channels) {
+    int64_t channel = 0;
+    for (; channel + 32 <= channels; channel += 32) Average<32>(positions, channels, 32, x + channel, y + channel);
+    Average<Eigen::Dynamic>(positions, channels, channels - channel, x + channel, y + channel);
   }
 }
 

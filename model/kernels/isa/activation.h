@@ -21,7 +21,7 @@ struct Activation {
 // Where units are counted; `active` null: not at all.
 struct UnitCounts {
   uint32_t* active;     // per unit: 1 is added for each row on which it was above zero before the activation
-  uint64_t* zeros;      // the outputs that are exactly zero are added
+  uint64_t* zeros;      // the outputs that are exactly zero are added, and of kRelu those that are NaN
   const uint8_t* skip;  // if not null: a byte per row; rows whose byte is not zero are left out
 };
 

@@ -71,8 +71,9 @@ struct Finisher {
   bool counted;
   const float* summand;  // what is added to the output at the same distance from `y`; null: nothing
   const float* y;
-  float* largest;  // per channel, of the values before the activation that are above zero; else zero
-  Counts zeros;    // of the outputs
+  uint32_t* above;   // per channel, the outputs that were above zero before the activation
+  uint64_t outputs;  // that were finished
+  Counts zeros;      // among them; not of rectified ones
 };
 
 inline const float* SummandOf(const Finisher& finisher, const float* y) { return finisher.summand + (y - finisher.y); }
@@ -81,20 +82,16 @@ inline const float* SummandOf(const Finisher& finisher, const float* y) { return
 template <bool kWhole, int kRows, int kPackets, typename At>
 [[gnu::always_inline]] inline void FinishCounted(Finisher& finisher, int64_t channel, int j, int64_t width, At at,
                                                  Packet (&sums)[kRows][kPackets]) {
-  float* largest = finisher.largest + channel + j * kLanes;
-  Packet peak = Load(largest);
-  Counts zeros = {};
+  Counts above[2] = {};  // two chains: one would take its time
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const Packet out = Rectify(sums[r][j]);
     float* y = at(r) + j * kLanes;
     if constexpr (kWhole) Store(y, out);
     if constexpr (!kWhole) StorePart(y, width, out);
-    peak = Max(peak, out);
-    zeros = CountMask(zeros, Equal(out, Broadcast(0)));
+    above[r % 2] = CountAbove(above[r % 2], sums[r][j]);
   }
-  Store(largest, peak);
-  finisher.zeros += kWhole ? zeros : zeros & FirstLanes(width);
+  AddTo(finisher.above + channel + j * kLanes, above[0] + above[1]);
 }
 
 // The `columns` channels from `channel` on of one output, for what is rare.
@@ -105,8 +102,8 @@ template <bool kWhole, int kRows, int kPackets, typename At>
     const int64_t width = Min(columns - j, kLanes);
     StorePart(y + j, width, out);
     if (!finisher.counted) continue;
-    float* largest = finisher.largest + channel + j;
-    Store(largest, Max(Load(largest), sum));
+    AddTo(finisher.above + channel + j, CountAbove(Counts{}, sum));
+    if (finisher.activation.kind == ActivationKind::kRelu) continue;
     finisher.zeros = CountMask(finisher.zeros, Equal(out, Broadcast(0)) & FirstLanes(width));
   }
 }
@@ -123,6 +120,7 @@ template <int kRows, int kPackets, typename At>
   const Packet zero = Broadcast(0);
   const ActivationKind kind = finisher.activation.kind;
   const bool whole = columns == kPackets * kLanes;
+  finisher.outputs += static_cast<uint64_t>(kRows * columns);
   if (finisher.summand != nullptr && whole) {  // before the +0 or behind it: the bits are the same
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -159,24 +157,30 @@ template <int kRows, int kPackets, typename At>
   }
 }
 
-inline Finisher BeginRow(const ConvCall& call, int64_t row, int64_t channels, float* largest) {
+// scratch: room for so many channels' counts, a multiple of kLanes.
+inline Finisher BeginRow(const ConvCall& call, int64_t row, int64_t channels, float* scratch) {
   const bool counted = IsCounted(call.counts, row);
-  if (counted) {
-    for (int64_t i = 0; i < channels; i += kLanes) Store(largest + i, Broadcast(0));
-  }
+  auto* above = reinterpret_cast<uint32_t*>(scratch);
+  if (counted) __builtin_memset(above, 0, channels * sizeof(uint32_t));
   Finisher finisher = {};
   finisher.activation = call.activation;
   finisher.counted = counted;
   finisher.summand = call.summand;
   finisher.y = call.y;
-  finisher.largest = largest;
+  finisher.above = above;
   return finisher;
 }
 
 inline void EndRow(const Finisher& finisher, int64_t channels, const UnitCounts& counts) {
   if (!finisher.counted) return;
-  *counts.zeros += SumOf(finisher.zeros);
-  for (int64_t i = 0; i < channels; ++i) counts.active[i] += finisher.largest[i] > 0 ? 1 : 0;
+  Counts above = {};
+  for (int64_t i = 0; i < channels; i += kLanes) {
+    const Counts of_channels = LoadCounts(finisher.above + i);
+    above += of_channels;
+    AddPartTo(counts.active + i, channels - i, CountMask(Counts{}, of_channels > 0));
+  }
+  const bool rectified = finisher.activation.kind == ActivationKind::kRelu;
+  *counts.zeros += rectified ? finisher.outputs - SumOf(above) : SumOf(finisher.zeros);
 }
 
 // One tile, from bias to memory.
@@ -411,12 +415,11 @@ void RunDirect(const ConvCall* call) {
     rows = RowShare(*call);
     (one_line ? in_line : lines) = LineShare(*call, one_line ? positions : s.out_height);
   }
-  float* largest = call->scratch;
   float* padded = call->scratch + channels;
   const float* x = call->x + rows.begin * call->images * s.height * s.width * s.channels;
   float* y = call->y + rows.begin * call->images * s.out_height * s.out_width * s.out_channels;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
-    Finisher finisher = BeginRow(*call, row, channels, largest);
+    Finisher finisher = BeginRow(*call, row, channels, call->scratch);
     for (int64_t image = 0; image < call->images; ++image) {
       if (padding) Pad(s, x, padded);
       const float* source = padding ? padded : x;

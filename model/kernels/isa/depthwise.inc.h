@@ -61,18 +61,12 @@ struct DepthwiseCall {
 // What happens to the sums of a 3x3 window.
 enum class Finish3x3 { kStored, kCounted, kAny };
 
-// What the outputs of a register of channels were.
-struct Tally {
-  Packet largest;
-  Counts zeros;
-};
-
 // kCount neighbouring outputs of a 3x3 window from column ox on, in the same order as SumWindow, of three lines of the
 // image. The first column of the first output is outside if kLeft, the last one of the last if kRight.
 template <int kStride, int kCount, bool kLeft, bool kRight, Finish3x3 kFinish>
 [[gnu::always_inline]] inline void RunNeighbours(const DepthwiseCall& call, const float* const (&lines)[3], int64_t ox,
                                                  const Packet (&weights)[3][3], const Packet& bias, const Packet& least,
-                                                 float* y, int64_t channels, Tally& tally) {
+                                                 float* y, int64_t channels, Counts (&above)[2]) {
   constexpr int kColumns = (kCount - 1) * kStride + 3;
   const int64_t left = ox * kStride - call.shape->pad_left;
   Packet sums[kCount][1];
@@ -103,10 +97,7 @@ template <int kStride, int kCount, bool kLeft, bool kRight, Finish3x3 kFinish>
   for (int n = 0; n < kCount; ++n) {
     const Packet out = kFinish == Finish3x3::kCounted ? Rectify(sums[n][0]) : Max(Add(sums[n][0], zero), least);
     Store(y + n * channels, out);
-    if constexpr (kFinish == Finish3x3::kCounted) {
-      tally.largest = Max(tally.largest, out);
-      tally.zeros = CountMask(tally.zeros, Equal(out, zero));
-    }
+    if constexpr (kFinish == Finish3x3::kCounted) above[n % 2] = CountAbove(above[n % 2], sums[n][0]);
   }
 }
 
@@ -119,7 +110,7 @@ template <int kStride, Finish3x3 kFinish>
   Packet weights[3][3];
 #pragma GCC unroll 9
   for (int i = 0; i < 9; ++i) weights[i / 3][i % 3] = LoadAligned(call.packed + (1 + i) * kLanes);
-  Tally tally = {Broadcast(0), {}};
+  Counts above[2] = {};  // two chains: one would take its time
   float* y = call.y + call.lines.begin * out_width * channels;
   for (int64_t oy = call.lines.begin; oy < call.lines.end; ++oy, y += out_width * channels) {
     const float* lines[3];
@@ -130,7 +121,7 @@ template <int kStride, Finish3x3 kFinish>
     }
     const auto run = [&](auto count, auto left, auto right, int64_t ox) {
       RunNeighbours<kStride, count.value, left.value, right.value, kFinish>(call, lines, ox, weights, bias, least, y,
-                                                                            channels, tally);
+                                                                            channels, above);
     };
     const auto run_where = [&](auto count, int64_t ox) {
       const bool left = ox<s.pad_left, right = (ox + count.value - 1) * kStride - s.pad_left + 3> s.width;
@@ -147,9 +138,8 @@ template <int kStride, Finish3x3 kFinish>
     for (; ox < out_width; ++ox) run_where(Constant<1>{}, ox);
   }
   if constexpr (kFinish == Finish3x3::kCounted) {
-    float* largest = call.finisher->largest + call.channel;
-    Store(largest, Max(Load(largest), tally.largest));
-    call.finisher->zeros += tally.zeros;
+    AddTo(call.finisher->above + call.channel, above[0] + above[1]);
+    call.finisher->outputs += static_cast<uint64_t>((call.lines.end - call.lines.begin) * out_width * kLanes);
   }
 }
 

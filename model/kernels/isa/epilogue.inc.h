@@ -45,37 +45,31 @@ inline bool IsCounted(const UnitCounts& counts, int64_t row) {
     const int64_t width = Min(columns - j, kLanes);
     StorePart(y + j, width, out);
     if (!counted) continue;
-    if (width == kLanes) {
-      AddTo(counts.active + unit + j, CountMask(Counts{}, Less(Broadcast(0), sum)));
-      zeros = CountMask(zeros, Equal(out, Broadcast(0)));
-      continue;
-    }
-    for (int64_t i = j; i < columns; ++i) {
-      counts.active[unit + i] += sums[i] > 0 ? 1 : 0;
-      *counts.zeros += y[i] == 0 ? 1 : 0;
-    }
+    const Counts above = CountAbove(Counts{}, sum);
+    AddPartTo(counts.active + unit + j, width, above);
+    const Mask zero = call.activation.kind == ActivationKind::kRelu ? above == 0 : Equal(out, Broadcast(0));
+    zeros = CountMask(zeros, zero & FirstLanes(width));
   }
   if (counted) *counts.zeros += SumOf(zeros);
 }
 
 // Rectifies, stores and counts packet `j` of a tile's sums, the first `width` lanes of which are real; `y` and `active`
-// are those of the packet. The zeros among them.
+// are those of the packet. Those above zero; lanes to spare are not.
 template <bool kWhole, int kRows, int kPackets>
 [[gnu::always_inline]] inline Counts FinishCounted(float* y, int64_t stride, int64_t width, uint32_t* active, int j,
                                                    const Packet (&sums)[kRows][kPackets]) {
-  const Packet zero = Broadcast(0);
-  Counts above = {}, silent = {};  // chains of their own: one for the whole tile would take its time
+  Counts above[2] = {};  // two chains: one would take its time
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const Packet out = Rectify(sums[r][j]);
     if constexpr (kWhole) Store(y + r * stride, out);
     if constexpr (!kWhole) StorePart(y + r * stride, width, out);
-    above = CountMask(above, Less(zero, sums[r][j]));
-    silent = CountMask(silent, Equal(out, zero));
+    above[r % 2] = CountAbove(above[r % 2], sums[r][j]);
   }
-  if constexpr (kWhole) AddTo(active, above);
-  if constexpr (!kWhole) AddPartTo(active, width, above);
-  return kWhole ? silent : silent & FirstLanes(width);
+  const Counts all = above[0] + above[1];
+  if constexpr (kWhole) AddTo(active, all);
+  if constexpr (!kWhole) AddPartTo(active, width, all);
+  return all;
 }
 
 // Finishes a tile of sums whose first column is unit `first_unit`, and stores `columns` of its kPackets * kLanes
@@ -102,14 +96,14 @@ template <int kRows, int kPackets>
   if (counts.active != nullptr && kind == ActivationKind::kRelu && counts.skip == nullptr) {
     uint32_t* const active = counts.active + first_unit;
     constexpr int64_t kLast = (kPackets - 1) * kLanes;  // only the last packet may have lanes to spare
-    Counts zeros = {};
+    Counts above = {};
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets - 1; ++j) {
-      zeros += FinishCounted<true>(y + j * kLanes, stride, kLanes, active + j * kLanes, j, sums);
+      above += FinishCounted<true>(y + j * kLanes, stride, kLanes, active + j * kLanes, j, sums);
     }
-    zeros += whole ? FinishCounted<true>(y + kLast, stride, kLanes, active + kLast, kPackets - 1, sums)
+    above += whole ? FinishCounted<true>(y + kLast, stride, kLanes, active + kLast, kPackets - 1, sums)
                    : FinishCounted<false>(y + kLast, stride, columns - kLast, active + kLast, kPackets - 1, sums);
-    *counts.zeros += SumOf(zeros);
+    *counts.zeros += static_cast<uint64_t>(kRows * columns) - SumOf(above);
     return;
   }
 #pragma GCC unroll 16

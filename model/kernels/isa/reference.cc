@@ -52,7 +52,7 @@ void Dense(const DenseCall* call) {
       call->y[row * call->y_stride + unit] = out;
       if (!counted) continue;
       counts.active[unit] += sum > 0 ? 1 : 0;
-      *counts.zeros += out == 0 ? 1 : 0;
+      *counts.zeros += ReferenceIsZero(call->activation, out) ? 1 : 0;
     }
   }
 }

@@ -57,7 +57,7 @@ void Finish(const ConvCall& call, Sum sum) {
                         if (call.summand != nullptr) value += call.summand[y - call.y + channel];
                         y[channel] = ReferenceActivate(call.activation, value);
                         active = active || value > 0;
-                        if (counted) *counts.zeros += y[channel] == 0 ? 1 : 0;
+                        if (counted) *counts.zeros += ReferenceIsZero(call.activation, y[channel]) ? 1 : 0;
                       });
       if (counted) counts.active[channel] += active ? 1 : 0;
     }
@@ -119,6 +119,10 @@ void ReferenceMaxPool(const ConvCall* call) {
       y[channel] = best;
     }
   });
+}
+
+bool ReferenceIsZero(const Activation& activation, float output) {
+  return activation.kind == ActivationKind::kRelu ? !(output > 0) : output == 0;
 }
 
 float ReferenceActivate(const Activation& activation, float x) {

@@ -17,5 +17,7 @@ void ReferenceMaxPool(const ConvCall* call);
 
 // The activation of one value.
 float ReferenceActivate(const Activation& activation, float x);
+// Whether an output counts among UnitCounts::zeros.
+bool ReferenceIsZero(const Activation& activation, float output);
 
 }  // namespace halfwave::kernels

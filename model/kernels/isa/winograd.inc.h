@@ -75,7 +75,7 @@ void PackWinograd(const ConvShape* s, const float* weights, const float* bias, f
 }
 
 struct WinogradScratch {
-  float* largest;   // [out_channels]
+  float* of_row;    // [out_channels], see BeginRow
   float* zeros;     // [6, channels]
   float* inputs;    // [kPoints, tiles, channels]
   float* products;  // [kPoints, tiles, out_channels]
@@ -321,7 +321,7 @@ void RunWinograd(const ConvCall* call) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       const bool first = begin + t == tiles.begin || (begin + t) % tiles_per_row == 0;
       const bool last = begin + t + 1 == tiles.end || (begin + t + 1) % tiles_per_row == 0;
-      if (first) finisher = BeginRow(*call, image / call->images, out, scratch.largest);
+      if (first) finisher = BeginRow(*call, image / call->images, out, scratch.of_row);
       FinishWinogradTile(s, outputs, scratch.products + t * out, call->packed, tile / across * 4, tile % across * 4,
                          call->y + image * image_out, finisher);
       if (last) EndRow(finisher, s.out_channels, call->counts);
