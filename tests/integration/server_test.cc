@@ -16,11 +16,14 @@
 #include "absl/strings/str_split.h"
 #include "httplib.h"
 #include "model/engine/proof.h"
+#include "model/onnx/reader.h"
+#include "model/onnx/writer.h"
 #include "nlohmann/json.hpp"
 #include "proto/health_json.h"
 #include "proto/neuron_health.grpc.pb.h"
 #include "proto/open_inference.grpc.pb.h"
 #include "server/app.h"
+#include "tests/support/kill_units.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/paths.h"
 #include "tests/support/run_model.h"
@@ -446,6 +449,50 @@ TEST(Server, HttpTellsOfEachUnitAsJson) {
     EXPECT_THAT(UnitStates(layer), testing::ElementsAre("always_on", "went_silent", "silent"));
     EXPECT_EQ(layer["unit_health"][1]["samples_since_active"], 20);
     EXPECT_EQ(layer["unit_health"][1]["reference_active"], 100);
+  }
+}
+
+// The units of a layer that a server of `graph` calls silent once it has served the held-back digits.
+UnitSet SilentWhenServed(const Graph& graph, const std::string& layer, const std::vector<int64_t>& row_shape) {
+  const std::string name = absl::StrCat("killed_", getpid());
+  const auto file = std::filesystem::path(testing::TempDir()) / (name + ".onnx");
+  std::ofstream(file, std::ios::binary) << *WriteOnnx(graph);
+  Options options;
+  options.activity_window = 360;
+  options.model = file.string();
+  RunningServer server(options);
+  std::filesystem::remove(file);
+  std::vector<float> outputs;
+  Accuracy(server, name, row_shape, outputs);
+  nlohmann::json health;
+  do {  // an answer does not wait for its counting
+    health = nlohmann::json::parse(server.Get("/v1/models/" + name + "/health?units=" + layer));
+  } while (health["samples_seen"] < 360);
+  UnitSet silent;
+  for (const nlohmann::json& of : health["layers"]) {
+    if (of["name"] != layer) continue;
+    const std::vector<std::string> states = UnitStates(of);
+    for (size_t unit = 0; unit < states.size(); ++unit) {
+      if (states[unit] == "silent") silent.insert(static_cast<int64_t>(unit));
+    }
+  }
+  return silent;
+}
+
+TEST(Server, UnitsKilledByHandAreNamedAndNoOthers) {
+  struct Killed {
+    std::string network, layer, activation;
+    std::vector<int64_t> row_shape;
+    UnitSet units;
+  };
+  for (const Killed& killed : {Killed{"digits_mlp", "fc2", "relu2", {64}, {6, 31, 62}},
+                               Killed{"digits_cnn", "conv2", "relu2", {1, 8, 8}, {0, 9, 47}}}) {
+    SCOPED_TRACE(killed.network);
+    Graph graph = ReadOnnxFile((ProjectRoot() / "model" / "zoo" / (killed.network + ".onnx")).string())->graph;
+    UnitSet expected = SilentWhenServed(graph, killed.activation, killed.row_shape);
+    for (const int64_t unit : killed.units) EXPECT_TRUE(expected.insert(unit).second) << unit << " was silent before";
+    KillUnits(killed.layer, killed.units, graph);
+    EXPECT_EQ(SilentWhenServed(graph, killed.activation, killed.row_shape), expected);
   }
 }
 

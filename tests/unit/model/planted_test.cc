@@ -19,6 +19,7 @@
 #include "model/engine/evaluate.h"
 #include "model/engine/session.h"
 #include "model/onnx/writer.h"
+#include "tests/support/kill_units.h"
 #include "tests/support/noise.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/unit/model/tool_output.h"
@@ -26,23 +27,9 @@
 namespace halfwave {
 namespace {
 
-using UnitSet = std::set<int64_t>;
-
 constexpr float kScale = 0.0625f;
 
 // --- units killed by hand ------------------------------------------------------------------------------------------
-
-// Of a layer whose inputs are between 0 and something: weights [units, ...] none of which is above zero, and a bias
-// below it.
-void Kill(Graph& graph, const std::string& layer, const UnitSet& units) {
-  std::vector<float>& weights = graph.constants.at(layer + ".weight").floats;
-  std::vector<float>& biases = graph.constants.at(layer + ".bias").floats;
-  const size_t inputs = weights.size() / biases.size();
-  for (const int64_t unit : units) {
-    for (size_t i = 0; i < inputs; ++i) weights[unit * inputs + i] = -std::abs(weights[unit * inputs + i]);
-    biases[unit] = -0.1f;
-  }
-}
 
 std::shared_ptr<const Model> ToModel(const std::string& path) { return *Model::Create(ReadOnnxFile(path)->graph, {}); }
 
@@ -113,8 +100,7 @@ TEST(Planted, EveryWayOfLookingNamesTheUnitsKilledByHandAndNoOthers) {
     const std::string before = tools::Zoo(killed.network + ".onnx");
     const std::string after = testing::TempDir() + "/halfwave_planted_" + killed.network + killed.layer + ".onnx";
     Graph graph = ReadOnnxFile(before)->graph;
-    graph.metadata.erase("halfwave.selftest");
-    Kill(graph, killed.layer, killed.units);
+    KillUnits(killed.layer, killed.units, graph);
     std::ofstream(after, std::ios::binary) << *WriteOnnx(graph);
 
     const ActivitySnapshot live_before = Watch(before, table), live = Watch(after, table);
