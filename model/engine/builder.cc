@@ -193,6 +193,18 @@ bool Builder::FuseSum(const Value& a, const Value& b) {
   return true;
 }
 
+bool Builder::FuseMaxPool(const Value& input) {
+  if (plan_.steps.empty() || plan_.steps.back().output != input.buffer || pending_reads_[input.buffer] != 0)
+    return false;
+  if (!plan_.steps.back().layer->FuseMaxPool()) return false;
+  plan_.steps.back().nodes.push_back(CurrentNode().front());
+  Value output = input;
+  output.shape = OutputShape();
+  plan_.buffers[output.buffer].elements = output.elements();
+  Define(node_->outputs[0], std::move(output));
+  return true;
+}
+
 void Builder::Observe(const Value& input, const std::string& op, ActivationFamily family) {
   Step step;
   step.inputs = {input.buffer};

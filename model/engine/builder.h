@@ -91,6 +91,9 @@ class Builder {
   // last one, nothing else reads that value, both lie in memory alike, and the layer can. False, and nothing happens,
   // if not.
   bool FuseSum(const Value& a, const Value& b);
+  // Instead of Emit: makes a maximum over windows of 2x2, side by side, part of the step that computes `input`, if
+  // nothing else reads that and its layer can. False, and nothing happens, if not.
+  bool FuseMaxPool(const Value& input);
   // A step between, whose result only this node sees: rows of `shape`, row-major unless said otherwise.
   Value EmitTemporary(std::unique_ptr<Layer> layer, const std::vector<Value>& inputs, Shape shape,
                       bool channels_last = false);

@@ -27,6 +27,13 @@ kernels::Window ToKernelWindow(const Window& window, const Shape& input) {
   return result;
 }
 
+// Whether windows of 2x2 cover an image, none of them twice.
+bool IsSideBySide(const kernels::Window& w) {
+  using Sizes = kernels::Window::Sizes;
+  return w.kernel == Sizes{1, 2, 2} && w.strides[1] == 2 && w.strides[2] == 2 && w.pads_begin == Sizes{} &&
+         w.dilations[1] == 1 && w.dilations[2] == 1 && w.out == Sizes{1, w.size[1] / 2, w.size[2] / 2};
+}
+
 absl::StatusOr<kernels::Window> PoolWindow(Builder& builder, const Value& input) {
   HALFWAVE_ASSIGN_OR_RETURN(const Window window,
                             ResolveWindow(builder.context(), std::span(input.shape).subspan(2), {}));
@@ -78,6 +85,7 @@ absl::Status LowerMaxPool(Builder& builder) {
   const Value input = builder.TakeChannelsLast(0);
   HALFWAVE_ASSIGN_OR_RETURN(const kernels::Window window, PoolWindow(builder, input));
   const int64_t images = input.shape[0];
+  if (IsSideBySide(window) && !builder.OutputIsUsed(1) && builder.FuseMaxPool(input)) return absl::OkStatus();
   if (builder.OutputIsUsed(0)) builder.Emit(std::make_unique<MaxPool>(window, images), {input}, true);
   if (builder.OutputIsUsed(1)) {
     builder.Emit(std::make_unique<MaxPoolIndices>(window, column_major != 0, images), {input}, true, 1);

@@ -79,7 +79,7 @@ double ImageConv::WorkToSplit(int64_t rows) const {
 }
 
 bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* counted) {
-  if (activation_.kind != kernels::ActivationKind::kNone) return false;
+  if (activation_.kind != kernels::ActivationKind::kNone || pooled_) return false;
   if (counted != nullptr &&
       (!counted->IsChannelsLast() || counted->channels != shape_.out_channels || counted->images != images_)) {
     return false;
@@ -89,8 +89,15 @@ bool ImageConv::Fuse(const kernels::Activation& activation, const RowLayout* cou
 }
 
 bool ImageConv::FuseSum() {
-  if (activation_.kind != kernels::ActivationKind::kNone) return false;
+  if (activation_.kind != kernels::ActivationKind::kNone || pooled_) return false;
   has_summand_ = true;
+  return true;
+}
+
+bool ImageConv::FuseMaxPool() {
+  const bool even = shape_.out_height % 2 == 0 && shape_.out_width % 2 == 0;
+  if (algorithm_ != ConvAlgorithm::kWinograd || !even || has_summand_ || pooled_) return false;
+  pooled_ = true;
   return true;
 }
 
@@ -107,7 +114,8 @@ void ImageConv::Run(const LayerCall& call) const {
                                   call.counts == nullptr ? none : *call.counts,
                                   has_summand_ ? call.inputs[1] : nullptr,
                                   call.part,
-                                  call.parts};
+                                  call.parts,
+                                  pooled_};
   kernels_.run(&conv);
 }
 

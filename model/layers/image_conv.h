@@ -36,6 +36,8 @@ class ImageConv : public Layer {
   // Counts units over the images of a row.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
   bool FuseSum() override;
+  // Only Winograd's tiles see whole 2x2 outputs.
+  bool FuseMaxPool() override;
 
   const char* Algorithm() const override;
   int64_t WeightBytes() const override { return static_cast<int64_t>(packed_.size() * sizeof(float)); }
@@ -49,6 +51,7 @@ class ImageConv : public Layer {
   AlignedBuffer packed_;
   kernels::Activation activation_ = {};
   bool has_summand_ = false;
+  bool pooled_ = false;
 };
 
 }  // namespace halfwave

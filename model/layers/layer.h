@@ -55,6 +55,10 @@ class Layer {
   // activation, and so before Fuse. False, and nothing changes, if the layer cannot. At most once with success.
   virtual bool FuseSum() { return false; }
 
+  // Makes the layer give only the largest of each 2x2 outputs of its images, side by side. Before the first Run, behind
+  // what else is fused. False, and nothing changes, if the layer cannot.
+  virtual bool FuseMaxPool() { return false; }
+
   // For a reader: the algorithm, where there is a choice of them, else "".
   virtual const char* Algorithm() const { return ""; }
   // Memory that weights and other constants of the file take, in the form in which they are kept.

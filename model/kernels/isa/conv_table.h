@@ -33,6 +33,10 @@ struct ConvCall {
   // If there are several parts, the call computes and counts one share of the outputs, perhaps none: some channels,
   // some rows, or of a row alone some positions; its units are active if they are in any part.
   int64_t part = 0, parts = 1;
+  // Only the largest of each 2x2 outputs goes to y [rows, images, out_height / 2, out_width / 2, out_channels], as
+  // MaxPoolKernel would have it; units are counted before. Winograd alone can do it, for an even out_height and
+  // out_width, and without a summand.
+  bool pooled = false;
 };
 
 // One way to convolve. Each computes an image alone, so that its bits do not depend on what else is in the batch.

@@ -212,9 +212,6 @@ inline Range Inside(int64_t start, int64_t step, int64_t steps, int64_t size) {
   return {start + before * step, Max(Min(behind, steps) - before, 0)};
 }
 
-// The larger one; NaN, if one is.
-inline Packet LargerOrNan(const Packet& a, const Packet& b) { return Select(Equal(b, b), Max(a, b), b); }
-
 void RunMaxPool(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const float* x = call->x;
@@ -228,12 +225,14 @@ void RunMaxPool(const ConvCall* call) {
         const Range across = Inside(ox * s.stride_width - s.pad_left, s.dilation_width, s.kernel_width, s.width);
         const bool any = down.count > 0 && across.count > 0;
         const float* corner = x + down.first * line + across.first * s.channels;
-        if (down.count == 2 && across.count == 2 && s.channels % kLanes == 0) {
-          const float* q = corner + s.dilation_height * line;
+        if (down.count == 2 && across.count == 2) {
           const int64_t right = s.dilation_width * s.channels;
           for (int64_t c = 0; c < s.channels; c += kLanes) {
-            const Packet upper = LargerOrNan(Load(corner + c), Load(corner + right + c));
-            Store(y + c, LargerOrNan(upper, LargerOrNan(Load(q + c), Load(q + right + c))));
+            const int64_t width = s.channels - c;
+            const float* p = corner + c;
+            const float* q = p + s.dilation_height * line;
+            const Packet upper = LargerOrNan(LoadPart(p, width), LoadPart(p + right, width));
+            StorePart(y + c, width, LargerOrNan(upper, LargerOrNan(LoadPart(q, width), LoadPart(q + right, width))));
           }
           continue;
         }

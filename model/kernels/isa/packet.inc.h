@@ -85,6 +85,9 @@ inline Packet Select(const Mask& mask, const Packet& a, const Packet& b) {
 // a where the two are equal or one is NaN.
 inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pmax(a, b); }
 
+// The larger one; NaN, if one is.
+inline Packet LargerOrNan(const Packet& a, const Packet& b) { return Select(Equal(b, b), Max(a, b), b); }
+
 // max(x + 0, 0), and NaN where x is.
 inline Packet Rectify(const Packet& x) { return Max(Add(x, Broadcast(0)), Broadcast(0)); }
 

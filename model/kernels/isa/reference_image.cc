@@ -27,14 +27,18 @@ void ForEachPixel(const ConvShape& s, const float* image, int64_t oy, int64_t ox
   }
 }
 
-// Calls visit(image, oy, ox, output) for each position of all images.
+// Calls visit(image, oy, ox, output) for each position of all images; those of 2x2 share an output if they are pooled.
 template <typename Visit>
 void ForEachPosition(const ConvCall& call, int64_t begin, int64_t end, Visit visit) {
   const ConvShape& s = *call.shape;
+  const int64_t side = call.pooled ? 2 : 1;
   for (int64_t image = begin; image < end; ++image) {
-    for (int64_t position = 0; position < s.out_height * s.out_width; ++position) {
-      visit(call.x + image * s.height * s.width * s.channels, position / s.out_width, position % s.out_width,
-            call.y + (image * s.out_height * s.out_width + position) * s.out_channels);
+    for (int64_t oy = 0; oy < s.out_height; ++oy) {
+      for (int64_t ox = 0; ox < s.out_width; ++ox) {
+        const int64_t line = image * (s.out_height / side) + oy / side;
+        visit(call.x + image * s.height * s.width * s.channels, oy, ox,
+              call.y + (line * (s.out_width / side) + ox / side) * s.out_channels);
+      }
     }
   }
 }
@@ -55,9 +59,11 @@ void Finish(const ConvCall& call, Sum sum) {
                       [&](const float* image, int64_t oy, int64_t ox, float* y) {
                         float value = sum(image, oy, ox, channel) + 0.0f;
                         if (call.summand != nullptr) value += call.summand[y - call.y + channel];
-                        y[channel] = ReferenceActivate(call.activation, value);
+                        const float out = ReferenceActivate(call.activation, value);
+                        const bool first = !call.pooled || (oy % 2 == 0 && ox % 2 == 0);
+                        if (first || out > y[channel] || std::isnan(out)) y[channel] = out;
                         active = active || value > 0;
-                        if (counted) *counts.zeros += ReferenceIsZero(call.activation, y[channel]) ? 1 : 0;
+                        if (counted) *counts.zeros += ReferenceIsZero(call.activation, out) ? 1 : 0;
                       });
       if (counted) counts.active[channel] += active ? 1 : 0;
     }

@@ -225,20 +225,36 @@ template <int kFirst>
   finish(second, 1);
 }
 
-// From the products of a tile to at most 4x4 outputs.
-[[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, const Share& outputs, const float* products,
+// The largest of each 2x2 outputs of a tile [4, 4, kLanes], `height` by `width` of which are there, to an image of such
+// lines.
+inline void PoolTile(const float* tile, int64_t height, int64_t width, int64_t columns, int64_t channels, int64_t line,
+                     float* y) {
+  constexpr int64_t kLine = 4 * kLanes;
+  for (int64_t i = 0; i < height; i += 2, y += line) {
+    for (int64_t j = 0; j < width; j += 2) {
+      const float* p = tile + i * kLine + j * kLanes;
+      const Packet upper = LargerOrNan(LoadAligned(p), LoadAligned(p + kLanes));
+      const Packet lower = LargerOrNan(LoadAligned(p + kLine), LoadAligned(p + kLine + kLanes));
+      StorePart(y + j / 2 * channels, columns, LargerOrNan(upper, lower));
+    }
+  }
+}
+
+// From the products of a tile to at most 4x4 outputs, or the largest of each 2x2 of them.
+[[gnu::noinline]] void FinishWinogradTile(const ConvShape& s, bool pooled, const Share& outputs, const float* products,
                                           const float* bias, int64_t oy, int64_t ox, float* image, Finisher& finisher) {
   const int64_t stride = PointStride(RoundUp(s.out_channels, kLanes));
   const int64_t height = Min(s.out_height - oy, 4), width = Min(s.out_width - ox, 4);
-  const int64_t line = s.out_width * s.out_channels;
-  float* corner = image + (oy * s.out_width + ox) * s.out_channels;
+  alignas(64) float tile[16 * kLanes];
+  const int64_t step = pooled ? kLanes : s.out_channels, line = pooled ? 4 * step : s.out_width * step;
   for (int64_t c = outputs.begin; c < outputs.end; c += kLanes) {
     const int64_t columns = Min(s.out_channels - c, kLanes);
+    float* const corner = pooled ? tile : image + (oy * s.out_width + ox) * s.out_channels + c;
     const auto finish = [&](auto first_column) {
       constexpr int kFirst = decltype(first_column)::value;
       Packet sums[8][1];
       TransformColumns<kFirst>(products + c, stride, LoadAligned(bias + c), sums);
-      const auto at = [&](int64_t r) { return corner + r / 2 * line + (kFirst + r % 2 * 2) * s.out_channels + c; };
+      const auto at = [&](int64_t r) { return corner + r / 2 * line + (kFirst + r % 2 * 2) * step; };
       if (height == 4 && width == 4) return FinishTile(finisher, c, columns, at, sums);
       alignas(64) float values[8 * kLanes];
 #pragma GCC unroll 8
@@ -252,6 +268,10 @@ template <int kFirst>
     };
     finish(Constant<0>{});
     finish(Constant<1>{});
+    if (!pooled) continue;
+    const int64_t out_line = s.out_width / 2 * s.out_channels;
+    PoolTile(tile, height, width, columns, s.out_channels, out_line,
+             image + oy / 2 * out_line + ox / 2 * s.out_channels + c);
   }
 }
 
@@ -306,7 +326,8 @@ void RunWinograd(const ConvCall* call) {
   } else {
     tiles = ShareOf(*call, total, call->rows > 1 ? tiles_per_row : 1);
   }
-  const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
+  const int64_t image_in = s.height * s.width * s.channels;
+  const int64_t image_out = s.out_height * s.out_width * s.out_channels / (call->pooled ? 4 : 1);
   Finisher finisher = {};
   int64_t blocks = (tiles.end - tiles.begin + TilesAtOnce(s) - 1) / TilesAtOnce(s);
   for (int64_t begin = tiles.begin, count = 0; blocks > 0; begin += count, --blocks) {
@@ -322,8 +343,8 @@ void RunWinograd(const ConvCall* call) {
       const bool first = begin + t == tiles.begin || (begin + t) % tiles_per_row == 0;
       const bool last = begin + t + 1 == tiles.end || (begin + t + 1) % tiles_per_row == 0;
       if (first) finisher = BeginRow(*call, image / call->images, out, scratch.of_row);
-      FinishWinogradTile(s, outputs, scratch.products + t * out, call->packed, tile / across * 4, tile % across * 4,
-                         call->y + image * image_out, finisher);
+      FinishWinogradTile(s, call->pooled, outputs, scratch.products + t * out, call->packed, tile / across * 4,
+                         tile % across * 4, call->y + image * image_out, finisher);
       if (last) EndRow(finisher, s.out_channels, call->counts);
     }
   }

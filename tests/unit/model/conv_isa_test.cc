@@ -77,7 +77,8 @@ Data MakeData(const ConvShape& s, ConvAlgorithm algorithm, int64_t images, uint3
 
 Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvShape& s, const Data& data,
                 Activation activation = {ActivationKind::kRelu, 0, 0}, int64_t images = 1,
-                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}, int64_t parts = 1) {
+                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}, int64_t parts = 1,
+                bool pooled = false) {
   const ConvKernels& kernels = KernelsOf(table, algorithm);
   AlignedBuffer packed(kernels.packed_elements(&s)), scratch(kernels.scratch_elements(&s) + 1);
   std::fill_n(scratch.data(), scratch.size(), kNan);
@@ -86,7 +87,7 @@ Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvSha
   const int64_t rows = static_cast<int64_t>(data.x.size()) / image_in / images;
   Result result;
   result.active.assign(s.out_channels + 1, 0);
-  result.y.assign(rows * images * image_out + 1, 42.0f);
+  result.y.assign(rows * images * image_out / (pooled ? 4 : 1) + 1, 42.0f);
   ConvCall call = {&s,
                    rows,
                    images,
@@ -98,6 +99,7 @@ Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvSha
                    {result.active.data(), &result.zeros, skip.empty() ? nullptr : skip.data()},
                    summand.empty() ? nullptr : summand.data()};
   call.parts = parts;
+  call.pooled = pooled;
   for (call.part = 0; call.part < parts; ++call.part) kernels.run(&call);
   EXPECT_EQ(result.y.back(), 42.0f) << "wrote behind its output";
   EXPECT_EQ(result.active.back(), 0u) << "counted behind its channels";
@@ -286,6 +288,58 @@ TEST(MaxPoolKernel, IsTheReferenceAlsoForNanInfinityAndWindowsThatSeeNothing) {
                   << table->name << ": " << got[i] << " for " << expected[i] << " at " << i << ", " << Describe(shape);
             }
           }
+        }
+      }
+    }
+  }
+}
+
+std::vector<uint32_t> Bits(const std::vector<float>& values) {
+  std::vector<uint32_t> bits;
+  for (const float value : values) bits.push_back(std::isnan(value) ? 0x7fc00000u : std::bit_cast<uint32_t>(value));
+  return bits;
+}
+
+TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {
+  constexpr int64_t kImages = 6;
+  std::vector<const KernelTable*> tables = FastTables();
+  tables.push_back(&Reference());
+  for (const ConvShape& shape : {Shape(8, 12, 16, 16, 3, 1, 1), Shape(6, 10, 12, 33, 3, 1, 1),
+                                 Shape(4, 8, 16, 21, 3, 1, 0), Shape(26, 30, 13, 48, 3, 1, 1)}) {
+    const ConvShape pool = {shape.out_height,
+                            shape.out_width,
+                            shape.out_channels,
+                            shape.out_height / 2,
+                            shape.out_width / 2,
+                            shape.out_channels,
+                            2,
+                            2,
+                            2,
+                            2,
+                            1,
+                            1,
+                            0,
+                            0};
+    Data data = MakeData(shape, ConvAlgorithm::kWinograd, kImages);
+    data.x[data.x.size() / 2] = kNan;
+    data.bias[3] = -1000;
+    for (const Activation& activation :
+         {Activation{ActivationKind::kNone, 0, 0}, Activation{ActivationKind::kRelu, 0, 0},
+          Activation{ActivationKind::kLeakyRelu, 0.25f, 0}, Activation{ActivationKind::kClip, 0, 0.75f}}) {
+      for (const KernelTable* table : tables) {
+        SCOPED_TRACE(std::string(table->name) + ": " + Describe(shape));
+        for (const auto& [images, parts, skip] :
+             {std::tuple<int64_t, int64_t, std::vector<uint8_t>>{1, 1, {}}, {2, 3, {0, 1, 0}}, {6, 2, {}}}) {
+          const auto convolve = [&](bool pooled) {
+            return Convolve(*table, ConvAlgorithm::kWinograd, shape, data, activation, images, skip, {}, parts, pooled);
+          };
+          const Result apart = convolve(false), together = convolve(true);
+          std::vector<float> y(together.y.size());
+          const ConvCall call = {&pool, kImages, 1, apart.y.data(), nullptr, y.data(), nullptr, {}, {}};
+          table->image.max_pool(&call);
+          EXPECT_EQ(Bits(together.y), Bits(y));
+          EXPECT_EQ(together.active, apart.active);
+          EXPECT_EQ(together.zeros, apart.zeros);
         }
       }
     }

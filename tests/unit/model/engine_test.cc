@@ -441,6 +441,71 @@ TEST(Engine, TwoActivationsInARowBothHappen) {
   }
 }
 
+// A convolution of "x" to "a", of a kind that computes 4x4 outputs at a time; some are at the edges.
+OnnxBuilder Tiles(int64_t height = 6, int64_t width = 8) {
+  OnnxBuilder network;
+  network.Input("x", {-1, 12, height, width});
+  Weight(network, "k", {13, 12, 3, 3}, 11);
+  return std::move(network.Node("Conv", {"x", "k"}, {"a"}, {{"pads", Ints{1, 1, 1, 1}}}));
+}
+
+const OnnxBuilder::Attributes kSideBySide = {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}};
+
+TEST(Engine, AMaximumOfTwoByTwoIsPartOfTheConvolution) {
+  for (const std::string activation : {"", "Relu", "LeakyRelu"}) {
+    OnnxBuilder network = Tiles();
+    if (!activation.empty()) network.Node(activation, {"a"}, {"r"});
+    network.Node("MaxPool", {activation.empty() ? "a" : "r"}, {"y"}, kSideBySide).Output("y");
+    ExpectComputes(network);
+    EXPECT_EQ(Steps(network), 3u) << "one, and changes of layout around it";
+  }
+}
+
+TEST(Engine, AMaximumStaysApartWhereItIsNotAll) {
+  OnnxBuilder read = Tiles();
+  read.Node("Relu", {"a"}, {"r"}).Node("MaxPool", {"r"}, {"y"}, kSideBySide).Output("y").Output("r");
+  ExpectComputes(read);
+  OnnxBuilder twice = Tiles();
+  twice.Node("MaxPool", {"a"}, {"p"}, kSideBySide).Node("MaxPool", {"p"}, {"y"}, kSideBySide).Output("y");
+  ExpectComputes(twice);
+  OnnxBuilder sum = Tiles();
+  Weight(sum, "k2", {13, 12, 3, 3}, 12);
+  sum.Node("Conv", {"x", "k2"}, {"b"}, {{"pads", Ints{1, 1, 1, 1}}}).Node("Add", {"a", "b"}, {"s"});
+  sum.Node("MaxPool", {"s"}, {"y"}, kSideBySide).Output("y");
+  ExpectComputes(sum);
+  OnnxBuilder added = Tiles();
+  Weight(added, "k2", {13, 12, 2, 2}, 12);
+  added.Node("Conv", {"x", "k2"}, {"b"}, {{"strides", Ints{2, 2}}}).Node("MaxPool", {"a"}, {"p"}, kSideBySide);
+  added.Node("Add", {"p", "b"}, {"s"}).Node("Relu", {"s"}, {"y"}).Output("y");
+  ExpectComputes(added);
+  OnnxBuilder active = Tiles();
+  active.Node("MaxPool", {"a"}, {"p"}, kSideBySide).Node("LeakyRelu", {"p"}, {"y"}).Output("y");
+  ExpectComputes(active);
+}
+
+TEST(Engine, OtherWindowsBehindAConvolutionAreAsTheyAre) {
+  for (const OnnxBuilder::Attributes& window :
+       {OnnxBuilder::Attributes{{"kernel_shape", Ints{2, 2}}},
+        {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}},
+        {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}},
+        {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"dilations", Ints{2, 1}}},
+        {{"kernel_shape", Ints{2, 1}}, {"strides", Ints{2, 2}}},
+        {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}}) {
+    for (const int64_t height : {6, 7}) {
+      for (const int64_t width : {8, 9}) {
+        OnnxBuilder network = Tiles(height, width);
+        network.Node("Relu", {"a"}, {"r"}).Node("MaxPool", {"r"}, {"y"}, window).Output("y");
+        ExpectComputes(network);
+      }
+    }
+  }
+  for (const int64_t height : {6, 7}) {
+    OnnxBuilder network = Tiles(height, 9);
+    network.Node("Relu", {"a"}, {"r"}).Node("MaxPool", {"r"}, {"y"}, kSideBySide).Output("y");
+    ExpectComputes(network);
+  }
+}
+
 // --- a fixed batch made free -----------------------------------------------------------------------------------------
 
 OnnxBuilder FixedBatch(int64_t batch) {
