@@ -13,7 +13,7 @@ namespace halfwave {
 enum class ConvAlgorithm { kDirect, kWinograd, kDepthwise };
 
 // Convolution of images with at most two spatial dimensions, all channels with all or each with itself. A row holds
-// `images` images, one after another. Takes a sum and an activation that follow.
+// `images` images, one after another. Takes a sum, an activation and a maximum that follow.
 class ImageConv : public Layer {
  public:
   // Whether this layer can do it; Conv does the others.
