@@ -229,10 +229,7 @@ void RunMaxPool(const ConvCall* call) {
           const int64_t right = s.dilation_width * s.channels;
           for (int64_t c = 0; c < s.channels; c += kLanes) {
             const int64_t width = s.channels - c;
-            const float* p = corner + c;
-            const float* q = p + s.dilation_height * line;
-            const Packet upper = LargerOrNan(LoadPart(p, width), LoadPart(p + right, width));
-            StorePart(y + c, width, LargerOrNan(upper, LargerOrNan(LoadPart(q, width), LoadPart(q + right, width))));
+            StorePart(y + c, width, LargestOfFour(corner + c, right, s.dilation_height * line, width));
           }
           continue;
         }

@@ -87,6 +87,11 @@ inline Packet Max(const Packet& a, const Packet& b) { return Eigen::internal::pm
 
 // The larger one; NaN, if one is.
 inline Packet LargerOrNan(const Packet& a, const Packet& b) { return Select(Equal(b, b), Max(a, b), b); }
+// The largest of what lies at p, beside it, below, and beside that, of the first `width` lanes; NaN, if one is.
+inline Packet LargestOfFour(const float* p, int64_t right, int64_t below, int64_t width) {
+  const Packet upper = LargerOrNan(LoadPart(p, width), LoadPart(p + right, width));
+  return LargerOrNan(upper, LargerOrNan(LoadPart(p + below, width), LoadPart(p + below + right, width)));
+}
 
 // max(x + 0, 0), and NaN where x is.
 inline Packet Rectify(const Packet& x) { return Max(Add(x, Broadcast(0)), Broadcast(0)); }

@@ -232,10 +232,8 @@ inline void PoolTile(const float* tile, int64_t height, int64_t width, int64_t c
   constexpr int64_t kLine = 4 * kLanes;
   for (int64_t i = 0; i < height; i += 2, y += line) {
     for (int64_t j = 0; j < width; j += 2) {
-      const float* p = tile + i * kLine + j * kLanes;
-      const Packet upper = LargerOrNan(LoadAligned(p), LoadAligned(p + kLanes));
-      const Packet lower = LargerOrNan(LoadAligned(p + kLine), LoadAligned(p + kLine + kLanes));
-      StorePart(y + j / 2 * channels, columns, LargerOrNan(upper, lower));
+      const Packet largest = LargestOfFour(tile + i * kLine + j * kLanes, kLanes, kLine, kLanes);
+      StorePart(y + j / 2 * channels, columns, largest);
     }
   }
 }
