@@ -13,6 +13,7 @@
 #include "model/layers/image_conv.h"
 #include "model/tensor/aligned_buffer.h"
 #include "tests/support/noise.h"
+#include "tests/unit/model/bits.h"
 
 namespace halfwave {
 namespace {
@@ -292,12 +293,6 @@ TEST(MaxPoolKernel, IsTheReferenceAlsoForNanInfinityAndWindowsThatSeeNothing) {
       }
     }
   }
-}
-
-std::vector<uint32_t> Bits(const std::vector<float>& values) {
-  std::vector<uint32_t> bits;
-  for (const float value : values) bits.push_back(std::isnan(value) ? 0x7fc00000u : std::bit_cast<uint32_t>(value));
-  return bits;
 }
 
 TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {

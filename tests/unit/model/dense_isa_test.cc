@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -12,6 +11,7 @@
 #include "model/kernels/isa.h"
 #include "model/tensor/aligned_buffer.h"
 #include "tests/support/noise.h"
+#include "tests/unit/model/bits.h"
 
 namespace halfwave {
 namespace {
@@ -23,12 +23,6 @@ using kernels::KernelTable;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-std::vector<uint32_t> Bits(const std::vector<float>& values) {
-  std::vector<uint32_t> bits;
-  for (const float value : values) bits.push_back(std::isnan(value) ? 0x7fc00000u : std::bit_cast<uint32_t>(value));
-  return bits;
-}
 
 constexpr int64_t kMostRows = 300;
 
