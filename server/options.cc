@@ -109,10 +109,11 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   option("http", options.http, "Where to listen for HTTP: /metrics, /healthz, /readyz");
   flag("add-softmax", options.add_softmax,
        "Give a model that ends in logits an output 'probabilities', the softmax of its first output");
-  option("weights", options.weights,
-         "How dense layers keep their weights (convolutions keep fp32): fp32, or fp16 for half the memory; a model is "
-         "refused if fp16 moves an output by more than 1 % of its row's largest value on the file's self-test rows, or "
-         "on noise if it has none");
+  option(
+      "weights", options.weights,
+      "How dense layers and convolutions keep their weights: fp32, or fp16 for half the memory; a model is refused if "
+      "fp16 moves an output by more than 1 % of its row's largest value on the file's self-test rows, or on noise if "
+      "it has none");
   flag("prune-proven", options.prune_proven,
        "Run models without the units that are proven zero for all inputs of the domain that their metadata declare "
        "(halfwave.domain), or else for all finite inputs: the same bits there, statistics as before; with --weights "

@@ -15,7 +15,7 @@ struct Options {
   std::string grpc = "0.0.0.0:8001";           // host:port; port 0 takes a free one
   std::string http = "0.0.0.0:8000";           // host:port; port 0 takes a free one
   bool add_softmax = false;                    // give models that end in logits a softmax output
-  std::string weights = "fp32";                // what dense layers keep: fp32 or fp16
+  std::string weights = "fp32";                // as layers keep them: fp32 or fp16
   bool prune_proven = false;                   // run without units that are proven zero over the declared domain
   bool allow_non_finite = false;               // let NaN and infinite inputs pass
   int64_t max_batch_rows = 128;                // rows in a request and in one forward pass

@@ -1,6 +1,7 @@
 #include "model/engine/builder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,18 @@ void Builder::Define(const std::string& name, Value value) {
   const auto reads = reads_.find(name);
   pending_reads_[value.buffer] += reads == reads_.end() ? 0 : reads->second;
   values_[name] = std::move(value);
+}
+
+absl::Status Builder::ExpectStorable(const std::vector<float>& weights) const {
+  constexpr float kFirstInfinite = 65520;  // once rounded
+  if (options_.weights == WeightFormat::kFloat) return absl::OkStatus();
+  const auto too_large =
+      std::find_if(weights.begin(), weights.end(), [](float weight) { return std::abs(weight) >= kFirstInfinite; });
+  if (too_large == weights.end()) return absl::OkStatus();
+  return context().Error(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("weight '", node_->inputs[1], "' holds ", *too_large, " (element ", too_large - weights.begin(),
+                   "), and half precision holds 65504 at most; serve this model with weights in fp32"));
 }
 
 bool Builder::OutputIsUsed(size_t index) const {

@@ -9,12 +9,12 @@
 
 #include "model/engine/plan.h"
 #include "model/graph/shape_inference.h"
-#include "model/layers/packed_dense.h"
+#include "model/layers/weight_format.h"
 
 namespace halfwave {
 
 struct LoweringOptions {
-  // How dense layers keep their weights.
+  // How dense layers and convolutions keep their weights.
   WeightFormat weights = WeightFormat::kFloat;
   // Let a layer compute the activation behind it, so that what enters the activation is never in memory.
   bool fuse_activations = true;
@@ -51,8 +51,10 @@ class Builder {
   absl::StatusOr<Plan> Build(const OperatorTable& table);
 
   // --- for the operators -------------------------------------------------------------------------------------------
-  // Of dense layers.
+  // Of dense layers and convolutions, which are the current node's input 1.
   WeightFormat weight_format() const { return options_.weights; }
+  // FAILED_PRECONDITION if that format cannot hold one of them.
+  absl::Status ExpectStorable(const std::vector<float>& weights) const;
   NodeContext context() const { return {graph_, *node_, types_}; }
   const Node& node() const { return *node_; }
   // Whether anything reads output `index`.

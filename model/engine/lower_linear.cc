@@ -29,22 +29,10 @@ absl::Status ExpectFinite(Builder& builder, const std::vector<float>& values) {
   return builder.context().Invalid("alpha or beta makes a weight that is not finite");
 }
 
-absl::Status ExpectHalf(Builder& builder, const std::vector<float>& weights) {
-  constexpr float kFirstInfinite = 65520;  // once rounded
-  const auto too_large =
-      std::find_if(weights.begin(), weights.end(), [](float weight) { return std::abs(weight) >= kFirstInfinite; });
-  if (too_large == weights.end()) return absl::OkStatus();
-  return builder.context().Error(
-      absl::StatusCode::kFailedPrecondition,
-      absl::StrCat("weight '", builder.node().inputs[1], "' holds ", *too_large, " (element ",
-                   too_large - weights.begin(),
-                   "), and half precision holds 65504 at most; serve this model with weights in fp32"));
-}
-
 // A dense layer whose weights are, or come from, the node's input 1.
 absl::Status EmitDense(Builder& builder, const Value& input, int64_t in, const std::vector<float>& weights,
                        bool transposed, const std::vector<float>& bias) {
-  if (builder.weight_format() == WeightFormat::kHalf) HALFWAVE_RETURN_IF_ERROR(ExpectHalf(builder, weights));
+  HALFWAVE_RETURN_IF_ERROR(builder.ExpectStorable(weights));
   PackedDense packed(in, static_cast<int64_t>(bias.size()), weights.data(), transposed, bias.data(),
                      builder.weight_format(), input.flattened_positions);
   builder.Emit(std::make_unique<Dense>(input.elements() / in, std::move(packed)), {input}, false);

@@ -57,10 +57,14 @@ absl::Status LowerConv(Builder& builder) {
                                                                std::span(weights->shape).subspan(2)));
   const kernels::Window kernel_window = ToKernelWindow(window, input.shape);
   const int64_t images = input.shape[0], out = weights->shape[0];
+  const WeightFormat format = builder.weight_format();
+  HALFWAVE_RETURN_IF_ERROR(builder.ExpectStorable(weights->floats));
   if (ImageConv::Supports(kernel_window, group, out)) {
-    builder.Emit(std::make_unique<ImageConv>(kernel_window, group, out, weights->floats, bias, images), {input}, true);
+    builder.Emit(std::make_unique<ImageConv>(kernel_window, group, out, weights->floats, bias, images, format), {input},
+                 true);
   } else {
-    builder.Emit(std::make_unique<Conv>(kernel_window, group, out, weights->floats, bias, images), {input}, true);
+    builder.Emit(std::make_unique<Conv>(kernel_window, group, out, weights->floats, bias, images, format), {input},
+                 true);
   }
   return absl::OkStatus();
 }
@@ -68,6 +72,7 @@ absl::Status LowerConv(Builder& builder) {
 absl::Status LowerConvTranspose(Builder& builder) {
   HALFWAVE_ASSIGN_OR_RETURN(const Constant* weights, builder.Weights(1, "weights"));
   HALFWAVE_ASSIGN_OR_RETURN(const int64_t group, builder.Attribute<int64_t>("group", 1));
+  HALFWAVE_RETURN_IF_ERROR(builder.ExpectStorable(weights->floats));
   const int64_t channels = weights->shape[1] * group;
   HALFWAVE_ASSIGN_OR_RETURN(const std::vector<float> bias, BiasOrZero(builder, channels));
   const Value input = builder.TakeChannelsLast(0);
@@ -75,7 +80,7 @@ absl::Status LowerConvTranspose(Builder& builder) {
                             ResolveTransposedWindow(builder.context(), std::span(input.shape).subspan(2),
                                                     std::span(weights->shape).subspan(2)));
   builder.Emit(std::make_unique<ConvTranspose>(ToKernelWindow(window, input.shape), group, channels, weights->floats,
-                                               bias, input.shape[0]),
+                                               bias, input.shape[0], builder.weight_format()),
                {input}, true);
   return absl::OkStatus();
 }

@@ -29,8 +29,9 @@ struct ModelOptions {
   bool rewrite = true;
   // Refuse a model whose single row takes more steps, multiply-adds above all.
   double max_steps_per_row = 2e10;
-  // How dense layers keep their weights; in half precision for every batch, and only if the outputs stay what they are
-  // in single precision, up to kMaxShareMoved (proof.h). Convolutions keep theirs as floats.
+  // How dense layers and convolutions keep their weights; in half precision for every batch, and only if the outputs
+  // stay what they are in single precision, up to kMaxShareMoved (proof.h). Depthwise convolutions, whose weights are
+  // few, keep floats.
   WeightFormat weights = WeightFormat::kFloat;
   // Compute every activation as a step of its own, so that a session can show what enters it. The same bits, slower.
   bool keep_pre_activations = false;

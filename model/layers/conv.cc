@@ -44,7 +44,7 @@ kernels::Window Transposed(kernels::Window window) {
 }  // namespace
 
 Conv::Conv(const kernels::Window& window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-           const std::vector<float>& bias, int64_t images)
+           const std::vector<float>& bias, int64_t images, WeightFormat format)
     : window_(window),
       group_(group),
       group_in_(window.channels / group),
@@ -54,14 +54,16 @@ Conv::Conv(const kernels::Window& window, int64_t group, int64_t out_channels, c
   const std::vector<float> reordered = Reorder(weights, group, group_in_, group_out_, window.steps());
   for (int64_t g = 0; g < group; ++g) {
     weights_.emplace_back(depth_, group_out_, reordered.data() + g * depth_ * group_out_, false,
-                          bias.data() + g * group_out_);
+                          bias.data() + g * group_out_, format);
   }
 }
 
 ConvTranspose::ConvTranspose(kernels::Window window, int64_t group, int64_t out_channels,
-                             const std::vector<float>& weights, const std::vector<float>& bias, int64_t images)
+                             const std::vector<float>& weights, const std::vector<float>& bias, int64_t images,
+                             WeightFormat format)
     : Conv(Transposed(window), group, out_channels,
-           SwapChannels(weights, group, window.channels / group, out_channels / group, window.steps()), bias, images) {}
+           SwapChannels(weights, group, window.channels / group, out_channels / group, window.steps()), bias, images,
+           format) {}
 
 int64_t Conv::ColumnsPerBlock(int64_t rows) const {
   return std::min(rows * images_ * window_.positions(), std::max<int64_t>(1, kMaxColumnElements / depth_));

@@ -18,7 +18,7 @@ class Conv : public Layer {
   // weights: ONNX's order, [out_channels, channels / group, kernel]. bias: [out_channels]. Both channel counts are
   // multiples of `group`.
   Conv(const kernels::Window& window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-       const std::vector<float>& bias, int64_t images = 1);
+       const std::vector<float>& bias, int64_t images = 1, WeightFormat format = WeightFormat::kFloat);
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;
   const char* Algorithm() const override { return window_.IsPointwise() ? "gemm" : "im2col"; }
@@ -44,7 +44,7 @@ class ConvTranspose : public Conv {
   // pads_begin as the attributes say; pads_end and `transposed` do not matter. weights: ONNX's order,
   // [channels, out_channels / group, kernel]. bias: [out_channels].
   ConvTranspose(kernels::Window window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-                const std::vector<float>& bias, int64_t images = 1);
+                const std::vector<float>& bias, int64_t images = 1, WeightFormat format = WeightFormat::kFloat);
 };
 
 }  // namespace halfwave

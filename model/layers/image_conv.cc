@@ -6,13 +6,14 @@
 namespace halfwave {
 namespace {
 
-const kernels::ConvKernels& KernelsFor(ConvAlgorithm algorithm) {
+const kernels::ConvKernels& KernelsFor(ConvAlgorithm algorithm, WeightFormat format) {
   const kernels::ImageKernels& image = kernels::Kernels().image;
+  const bool half = format == WeightFormat::kHalf;
   switch (algorithm) {
     case ConvAlgorithm::kDirect:
-      return image.direct;
+      return half ? image.direct_half : image.direct;
     case ConvAlgorithm::kWinograd:
-      return image.winograd;
+      return half ? image.winograd_half : image.winograd;
     case ConvAlgorithm::kDepthwise:
       return image.depthwise;
   }
@@ -39,11 +40,12 @@ ConvAlgorithm ImageConv::Choose(const kernels::ConvShape& shape, int64_t group) 
 }
 
 ImageConv::ImageConv(const kernels::Window& window, int64_t group, int64_t out_channels,
-                     const std::vector<float>& weights, const std::vector<float>& bias, int64_t images)
+                     const std::vector<float>& weights, const std::vector<float>& bias, int64_t images,
+                     WeightFormat format)
     : shape_(ToConvShape(window, out_channels)),
       images_(images),
       algorithm_(Choose(shape_, group)),
-      kernels_(KernelsFor(algorithm_)),
+      kernels_(KernelsFor(algorithm_, format)),
       packed_(AlignedBuffer::InLargePages(kernels_.packed_elements(&shape_))) {
   kernels_.pack(&shape_, weights.data(), bias.data(), packed_.data());
 }

@@ -5,6 +5,7 @@
 #include "model/kernels/isa/table.h"
 #include "model/kernels/window.h"
 #include "model/layers/layer.h"
+#include "model/layers/weight_format.h"
 #include "model/tensor/aligned_buffer.h"
 
 namespace halfwave {
@@ -25,9 +26,10 @@ class ImageConv : public Layer {
   static ConvAlgorithm Choose(const kernels::ConvShape& shape, int64_t group);
 
   // Supports(window, group, out_channels). weights: ONNX's order, [out_channels, channels / group, kernel]. bias:
-  // [out_channels].
+  // [out_channels]. In half precision Winograd rounds what it transforms the weights to; depthwise convolutions, whose
+  // weights are few, keep floats.
   ImageConv(const kernels::Window& window, int64_t group, int64_t out_channels, const std::vector<float>& weights,
-            const std::vector<float>& bias, int64_t images = 1);
+            const std::vector<float>& bias, int64_t images = 1, WeightFormat format = WeightFormat::kFloat);
 
   void Run(const LayerCall& call) const override;
   int64_t ScratchElements(int64_t rows) const override;

@@ -1,15 +1,10 @@
 #pragma once
 
 #include "model/kernels/isa/table.h"
+#include "model/layers/weight_format.h"
 #include "model/tensor/aligned_buffer.h"
 
 namespace halfwave {
-
-// How weights are stored. Sums are floats either way, in the same order.
-enum class WeightFormat {
-  kFloat,
-  kHalf,  // IEEE binary16, rounded to the nearest; they have to stay finite. A bias remains float.
-};
 
 // Weights packed for the instruction set that was chosen when they were. Immutable.
 class PackedDense {

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <map>
+#include <string>
 
 #include "model/kernels/isa.h"
 #include "model/tools/bench.h"
@@ -49,6 +51,13 @@ CLI::App* AddBench(CLI::App& app, BenchCommand& command) {
   bench->add_option("--seconds", command.options.seconds, "How long each is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  bench->add_option("--weights", command.options.model.weights, "As of the server: fp32 or fp16")
+      ->transform(CLI::CheckedTransformer(
+                      std::map<std::string, halfwave::WeightFormat>{{"fp32", halfwave::WeightFormat::kFloat},
+                                                                    {"fp16", halfwave::WeightFormat::kHalf}})
+                      .description(""))
+      ->type_name("FORMAT")
+      ->default_str("fp32");
   bench->add_flag("--json", command.json, "One JSON document instead of text");
   AddModelOptions(*bench, command.options.reader, command.options.model);
   return bench;

@@ -21,16 +21,16 @@ struct Sum {
   int64_t row_stride;  // from one output position to the next
 };
 
-// Lines of weights that will be read next, fetched meanwhile: from `ahead` floats behind those that are read first on,
+// Lines of weights that will be read next, fetched meanwhile: from `ahead` weights behind those that are read first on,
 // one at every `steps` lines, a power of two; unless said otherwise no more than one.
 struct Fetching {
   int64_t ahead = 0, steps = int64_t{1} << 30;
 };
 
-template <bool kFetch, int kRows, int kPackets>
-[[gnu::always_inline]] inline void AddProducts(const Sum& sum, const float* x, const float* weights,
+template <bool kFetch, typename Weight, int kRows, int kPackets>
+[[gnu::always_inline]] inline void AddProducts(const Sum& sum, const float* x, const Weight* weights,
                                                const Fetching& fetching, Packet (&sums)[kRows][kPackets]) {
-  const float* next = weights + fetching.ahead;
+  const Weight* next = weights + fetching.ahead;
   const int64_t stride = sum.row_stride;
   for (int64_t line = 0; line < sum.lines; ++line) {
     for (int64_t step = 0; step < sum.steps; ++step) {
@@ -48,7 +48,7 @@ template <bool kFetch, int kRows, int kPackets>
         for (int j = 0; j < kPackets; ++j) w[j] = LoadAligned(weights + j * kLanes);
         if (kFetch && (k & (fetching.steps - 1)) == 0) {
 #pragma GCC unroll 4
-          for (int j = 0; j < kPackets; j += kLinePackets<float>) Fetch(next + j * kLanes);
+          for (int j = 0; j < kPackets; j += kLinePackets<Weight>) Fetch(next + j * kLanes);
           next += kPackets * kLanes;
         }
 #pragma GCC unroll 16
@@ -184,10 +184,11 @@ inline void EndRow(const Finisher& finisher, int64_t channels, const UnitCounts&
 }
 
 // One tile, from bias to memory.
+template <typename Weight>
 struct ConvTile {
   const Sum* sum;
   const float* x;
-  const float* weights;
+  const Weight* weights;
   const float* bias;  // on a vector's boundary
   float* y;
   int64_t y_stride;
@@ -196,8 +197,8 @@ struct ConvTile {
   Fetching fetching;  // of product tiles
 };
 
-template <int kRows, int kPackets>
-void RunConvTile(const ConvTile& tile) {
+template <typename Weight, int kRows, int kPackets>
+void RunConvTile(const ConvTile<Weight>& tile) {
   Packet sums[kRows][kPackets];
 #pragma GCC unroll 4
   for (int j = 0; j < kPackets; ++j) {
@@ -213,8 +214,8 @@ void RunConvTile(const ConvTile& tile) {
 }
 
 // The same without bias and what follows: sums as they are, whole packets.
-template <int kRows, int kPackets>
-void RunProductTile(const ConvTile& tile) {
+template <typename Weight, int kRows, int kPackets>
+void RunProductTile(const ConvTile<Weight>& tile) {
   Packet sums[kRows][kPackets];
 #pragma GCC unroll 4
   for (int j = 0; j < kPackets; ++j) {
@@ -229,31 +230,34 @@ void RunProductTile(const ConvTile& tile) {
   }
 }
 
-using ConvTileFunction = void (*)(const ConvTile&);
+template <typename Weight>
 struct ConvTileTable {
-  ConvTileFunction conv[kMaxTilePackets + 1][17] = {};
-  ConvTileFunction product[kMaxTilePackets + 1][17] = {};
+  using Function = void (*)(const ConvTile<Weight>&);
+  Function conv[kMaxTilePackets + 1][17] = {};
+  Function product[kMaxTilePackets + 1][17] = {};
 };
 
-template <int kRows, int kPackets>
-constexpr void FillConvTiles(ConvTileTable& table) {
+template <typename Weight, int kRows, int kPackets>
+constexpr void FillConvTiles(ConvTileTable<Weight>& table) {
   if constexpr (kRows <= MaxTileRows(kPackets)) {
-    table.conv[kPackets][kRows] = RunConvTile<kRows, kPackets>;
-    table.product[kPackets][kRows] = RunProductTile<kRows, kPackets>;
-    FillConvTiles<kRows + 1, kPackets>(table);
+    table.conv[kPackets][kRows] = RunConvTile<Weight, kRows, kPackets>;
+    table.product[kPackets][kRows] = RunProductTile<Weight, kRows, kPackets>;
+    FillConvTiles<Weight, kRows + 1, kPackets>(table);
   }
 }
 
-constexpr ConvTileTable MakeConvTiles() {
-  ConvTileTable table;
-  FillConvTiles<1, 1>(table);
-  FillConvTiles<1, 2>(table);
-  FillConvTiles<1, 3>(table);
-  FillConvTiles<1, 4>(table);
+template <typename Weight>
+constexpr ConvTileTable<Weight> MakeConvTiles() {
+  ConvTileTable<Weight> table;
+  FillConvTiles<Weight, 1, 1>(table);
+  FillConvTiles<Weight, 1, 2>(table);
+  FillConvTiles<Weight, 1, 3>(table);
+  FillConvTiles<Weight, 1, 4>(table);
   return table;
 }
 
-constexpr ConvTileTable kConvTiles = MakeConvTiles();
+template <typename Weight>
+constexpr ConvTileTable<Weight> kConvTiles = MakeConvTiles<Weight>();
 
 // Rows cut into as few tiles as possible, of sizes as equal as possible: the first `larger` of them take one more.
 struct TileSizes {
@@ -338,20 +342,41 @@ inline int DirectPanelPackets(const ConvShape& s) {
 
 inline int64_t DirectDepth(const ConvShape& s) { return s.kernel_height * s.kernel_width * s.channels; }
 
-int64_t DirectPackedElements(const ConvShape* s) { return (DirectDepth(*s) + 1) * RoundUp(s->out_channels, kLanes); }
+// What is packed: the bias of each channel, padded to whole packets, and the weights behind it.
+template <typename Weight>
+inline int64_t PackedConvElements(const ConvShape& s, int64_t weights_per_channel) {
+  const int64_t channels = RoundUp(s.out_channels, kLanes);
+  return channels + FloatsFor<Weight>(channels * weights_per_channel);
+}
+template <typename Weight>
+inline const Weight* PackedWeights(const ConvShape& s, const float* packed) {
+  return reinterpret_cast<const Weight*>(packed + RoundUp(s.out_channels, kLanes));
+}
+// Returns where the weights begin.
+template <typename Weight>
+inline Weight* PackBias(const ConvShape& s, const float* bias, float* packed) {
+  const int64_t channels = RoundUp(s.out_channels, kLanes);
+  for (int64_t o = 0; o < channels; ++o) packed[o] = o < s.out_channels ? bias[o] : 0;
+  return reinterpret_cast<Weight*>(packed + channels);
+}
+
+template <typename Weight>
+int64_t DirectPackedElements(const ConvShape* s) {
+  return PackedConvElements<Weight>(*s, DirectDepth(*s));
+}
 
 // The bias, then panel by panel [kernel_height, kernel_width, channels, panel].
+template <typename Weight>
 void PackDirect(const ConvShape* s, const float* weights, const float* bias, float* packed) {
   const int64_t padded = RoundUp(s->out_channels, kLanes), panel = DirectPanelPackets(*s) * kLanes;
-  for (int64_t o = 0; o < padded; ++o) packed[o] = o < s->out_channels ? bias[o] : 0;
-  packed += padded;
+  Weight* to = PackBias<Weight>(*s, bias, packed);
   const int64_t steps = s->kernel_height * s->kernel_width;
   for (int64_t first = 0; first < padded; first += panel) {
     const int64_t width = padded - first < panel ? padded - first : panel;
     for (int64_t step = 0; step < steps; ++step) {
       for (int64_t c = 0; c < s->channels; ++c) {
         for (int64_t o = first; o < first + width; ++o) {
-          *packed++ = o < s->out_channels ? weights[(o * s->channels + c) * steps + step] : 0;
+          *to++ = ToWeight<Weight>(o < s->out_channels ? weights[(o * s->channels + c) * steps + step] : 0);
         }
       }
     }
@@ -382,16 +407,18 @@ inline void Pad(const ConvShape& s, const float* x, float* padded) {
 }
 
 // All tiles of a line of `positions` outputs for one panel.
-inline void RunLine(ConvTile tile, int packets, int64_t positions) {
+template <typename Weight>
+inline void RunLine(ConvTile<Weight> tile, int packets, int64_t positions) {
   const TileSizes sizes = CutIntoTiles(positions, packets);
   for (int64_t t = 0; t < sizes.tiles; ++t) {
     const int64_t rows = sizes.RowsOf(t);
-    kConvTiles.conv[packets][rows](tile);
+    kConvTiles<Weight>.conv[packets][rows](tile);
     tile.x += rows * tile.sum->row_stride;
     tile.y += rows * tile.y_stride;
   }
 }
 
+template <typename Weight>
 void RunDirect(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t channels = RoundUp(s.out_channels, kLanes);
@@ -423,10 +450,10 @@ void RunDirect(const ConvCall* call) {
     for (int64_t image = 0; image < call->images; ++image) {
       if (padding) Pad(s, x, padded);
       const float* source = padding ? padded : x;
-      ConvTile tile;
+      ConvTile<Weight> tile;
       tile.sum = &sum;
       tile.bias = call->packed + outputs.begin;
-      tile.weights = call->packed + channels + DirectDepth(s) * outputs.begin;
+      tile.weights = PackedWeights<Weight>(s, call->packed) + DirectDepth(s) * outputs.begin;
       tile.y_stride = s.out_channels;
       tile.finisher = &finisher;
       for (int64_t first = outputs.begin; first < outputs.end; first += packets * kLanes) {

@@ -54,9 +54,13 @@ struct ConvKernels {
 // stays NaN. `packed`, `scratch`, `activation`, `counts` and `summand` do not matter.
 using MaxPoolKernel = void (*)(const ConvCall* call);
 
+// A name with `half`: the weights, or what they are transformed to, are stored in half precision, each rounded to the
+// nearest, a tie to the even one; they have to stay finite. Bias and arithmetic are floats.
 struct ImageKernels {
-  ConvKernels direct;     // any shape
-  ConvKernels winograd;   // 3x3, strides and dilations 1
+  ConvKernels direct;  // any shape
+  ConvKernels direct_half;
+  ConvKernels winograd;  // 3x3, strides and dilations 1
+  ConvKernels winograd_half;
   ConvKernels depthwise;  // channel by channel: channels = out_channels
   MaxPoolKernel max_pool;
 };

@@ -489,17 +489,7 @@ int64_t DenseScratchElements(int64_t rows, int64_t in) { return (Min(rows, kList
 
 template <typename Weight>
 int64_t DensePackedElements(int64_t in, int64_t out) {
-  constexpr int64_t kSize = sizeof(Weight);
-  return RoundUp(out, kLanes) + RoundUp(out, kLanes) * in * kSize / static_cast<int64_t>(sizeof(float));
-}
-
-template <typename Weight>
-Weight ToWeight(float value) {
-  if constexpr (sizeof(Weight) == sizeof(float)) {
-    return value;
-  } else {
-    return ToHalf(value);
-  }
+  return RoundUp(out, kLanes) + FloatsFor<Weight>(RoundUp(out, kLanes) * in);
 }
 
 // Where the inputs of a block of lines stand in the file, from the first input on.

@@ -10,6 +10,7 @@ struct Half {
   uint16_t bits;
 };
 
+inline float ToFloat(float value) { return value; }
 inline float ToFloat(Half half) {
   // As a float of the same bits it is too small by 2^112, and that holds for denormals as well.
   const uint32_t magnitude = (half.bits & 0x7fffu) << 13;
@@ -34,6 +35,23 @@ inline Half ToHalf(float value) {
     half -= 126u << 23;
   }
   return {static_cast<uint16_t>(sign | half)};
+}
+
+// How a kernel stores a weight: as a float or a Half.
+template <typename Weight>
+inline Weight ToWeight(float value) {
+  if constexpr (sizeof(Weight) == sizeof(float)) {
+    return value;
+  } else {
+    return ToHalf(value);
+  }
+}
+
+// Floats whose memory so many weights take.
+template <typename Weight>
+constexpr int64_t FloatsFor(int64_t weights) {
+  constexpr int64_t kInFloat = sizeof(float) / sizeof(Weight);
+  return (weights + kInFloat - 1) / kInFloat;
 }
 
 }  // namespace

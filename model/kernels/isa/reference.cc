@@ -9,16 +9,10 @@
 namespace halfwave::kernels {
 namespace {
 
-float Widen(float weight) { return weight; }
-float Widen(Half weight) { return ToFloat(weight); }
-void Narrow(float weight, float* to) { *to = weight; }
-void Narrow(float weight, Half* to) { *to = ToHalf(weight); }
-
 // Biases, and behind them one line of weights per input.
 template <typename Weight>
 int64_t PackedElements(int64_t in, int64_t out) {
-  constexpr int64_t kInFloat = sizeof(float) / sizeof(Weight);
-  return out + (in * out + kInFloat - 1) / kInFloat;
+  return out + FloatsFor<Weight>(in * out);
 }
 
 template <typename Weight>
@@ -29,7 +23,7 @@ void Pack(const DenseWeights* w, float* packed) {
     packed[unit] = w->bias[unit];
     for (int64_t k = 0; k < w->in; ++k) {
       const int64_t input = k % channels * w->positions + k / channels;
-      Narrow(w->values[input * w->in_stride + unit * w->out_stride], &lines[k * w->out + unit]);
+      lines[k * w->out + unit] = ToWeight<Weight>(w->values[input * w->in_stride + unit * w->out_stride]);
     }
   }
 }
@@ -45,7 +39,7 @@ void Dense(const DenseCall* call) {
     for (int64_t unit = 0; unit < call->out; ++unit) {
       float sum = call->packed[unit];
       for (int64_t k = 0; k < call->in; ++k) {
-        sum = std::fma(call->x[row * call->x_stride + k], Widen(lines[k * call->out + unit]), sum);
+        sum = std::fma(call->x[row * call->x_stride + k], ToFloat(lines[k * call->out + unit]), sum);
       }
       sum += 0.0f;
       const float out = ReferenceActivate(call->activation, sum);
@@ -107,6 +101,10 @@ void Softmax(int64_t groups, int64_t length, int64_t stride, const float* x, flo
   }
 }
 
+template <bool kHalf>
+constexpr ConvKernels kConv = {ReferenceConvPackedElements<kHalf>, ReferenceConvPack<kHalf>,
+                               ReferenceConvScratchElements, ReferenceConv<kHalf>};
+
 }  // namespace
 
 const KernelTable kReferenceKernels = {
@@ -114,8 +112,10 @@ const KernelTable kReferenceKernels = {
     {PackedElements<float>, Pack<float>, ScratchElements, Dense<float>, /*panel=*/0},
     {PackedElements<Half>, Pack<Half>, ScratchElements, Dense<Half>, /*panel=*/0},
     {Map, Softmax<false>, Softmax<true>},
-    {{ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
-     {ReferenceConvPackedElements, ReferenceConvPack, ReferenceConvScratchElements, ReferenceConv},
+    {kConv<false>,
+     kConv<true>,
+     kConv<false>,
+     kConv<true>,
      {ReferenceDepthwisePackedElements, ReferenceDepthwisePack, ReferenceConvScratchElements, ReferenceDepthwise},
      ReferenceMaxPool}};
 

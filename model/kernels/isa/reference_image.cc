@@ -3,15 +3,23 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+
+#include "model/kernels/isa/half.inc.h"
 
 namespace halfwave::kernels {
 namespace {
 
+template <bool kHalf>
+using Stored = std::conditional_t<kHalf, Half, float>;
+
 int64_t Steps(const ConvShape& s) { return s.kernel_height * s.kernel_width; }
 
+// Biases, and behind them the weights in their order.
+template <typename Weight>
 void PackInOrder(int64_t out, int64_t depth, const float* weights, const float* bias, float* packed) {
   std::copy_n(bias, out, packed);
-  std::copy_n(weights, out * depth, packed + out);
+  std::transform(weights, weights + out * depth, reinterpret_cast<Weight*>(packed + out), ToWeight<Weight>);
 }
 
 // Calls visit(step, pixel) for each pixel that the window at (oy, ox) sees.
@@ -72,31 +80,41 @@ void Finish(const ConvCall& call, Sum sum) {
 
 }  // namespace
 
+template <bool kHalf>
 int64_t ReferenceConvPackedElements(const ConvShape* shape) {
-  return shape->out_channels * (1 + shape->channels * Steps(*shape));
+  return shape->out_channels + FloatsFor<Stored<kHalf>>(shape->out_channels * shape->channels * Steps(*shape));
 }
+template <bool kHalf>
 void ReferenceConvPack(const ConvShape* shape, const float* weights, const float* bias, float* packed) {
-  PackInOrder(shape->out_channels, shape->channels * Steps(*shape), weights, bias, packed);
+  PackInOrder<Stored<kHalf>>(shape->out_channels, shape->channels * Steps(*shape), weights, bias, packed);
 }
 int64_t ReferenceDepthwisePackedElements(const ConvShape* shape) { return shape->channels * (1 + Steps(*shape)); }
 void ReferenceDepthwisePack(const ConvShape* shape, const float* weights, const float* bias, float* packed) {
-  PackInOrder(shape->channels, Steps(*shape), weights, bias, packed);
+  PackInOrder<float>(shape->channels, Steps(*shape), weights, bias, packed);
 }
 int64_t ReferenceConvScratchElements(const ConvShape*) { return 0; }
 
+template <bool kHalf>
 void ReferenceConv(const ConvCall* call) {
   const ConvShape& s = *call->shape;
-  const float* weights = call->packed + s.out_channels;
+  const auto* weights = reinterpret_cast<const Stored<kHalf>*>(call->packed + s.out_channels);
   Finish(*call, [&](const float* image, int64_t oy, int64_t ox, int64_t channel) {
     float sum = call->packed[channel];
     ForEachPixel(s, image, oy, ox, [&](int64_t step, const float* pixel) {
       for (int64_t c = 0; c < s.channels; ++c) {
-        sum = std::fma(pixel[c], weights[(channel * s.channels + c) * Steps(s) + step], sum);
+        sum = std::fma(pixel[c], ToFloat(weights[(channel * s.channels + c) * Steps(s) + step]), sum);
       }
     });
     return sum;
   });
 }
+
+template int64_t ReferenceConvPackedElements<false>(const ConvShape*);
+template int64_t ReferenceConvPackedElements<true>(const ConvShape*);
+template void ReferenceConvPack<false>(const ConvShape*, const float*, const float*, float*);
+template void ReferenceConvPack<true>(const ConvShape*, const float*, const float*, float*);
+template void ReferenceConv<false>(const ConvCall*);
+template void ReferenceConv<true>(const ConvCall*);
 
 void ReferenceDepthwise(const ConvCall* call) {
   const ConvShape& s = *call->shape;

@@ -13,8 +13,10 @@ const KernelTable HALFWAVE_ISA_TABLE = {
     {DensePackedElements<float>, PackDense<float>, DenseScratchElements, RunDense<float>, kPanel},
     {DensePackedElements<Half>, PackDense<Half>, DenseScratchElements, RunDense<Half>, kPanel},
     {Map, SoftmaxOf<false>, SoftmaxOf<true>},
-    {{DirectPackedElements, PackDirect, DirectScratchElements, RunDirect},
-     {WinogradPackedElements, PackWinograd, WinogradScratchElements, RunWinograd},
+    {{DirectPackedElements<float>, PackDirect<float>, DirectScratchElements, RunDirect<float>},
+     {DirectPackedElements<Half>, PackDirect<Half>, DirectScratchElements, RunDirect<Half>},
+     {WinogradPackedElements<float>, PackWinograd<float>, WinogradScratchElements, RunWinograd<float>},
+     {WinogradPackedElements<Half>, PackWinograd<Half>, WinogradScratchElements, RunWinograd<Half>},
      {DepthwisePackedElements, PackDepthwise, DepthwiseScratchElements, RunDepthwise},
      RunMaxPool},
 };

@@ -31,8 +31,9 @@ inline int WinogradPanelPackets(const ConvShape& s) {
   return PanelPackets(kWinogradTiles, s.out_channels, wide);
 }
 
+template <typename Weight>
 int64_t WinogradPackedElements(const ConvShape* s) {
-  return (kPoints * s->channels + 1) * RoundUp(s->out_channels, kLanes);
+  return PackedConvElements<Weight>(*s, kPoints * s->channels);
 }
 
 // G g G', in double precision: [6, 6].
@@ -55,10 +56,10 @@ inline void TransformWeights(const float* g, double* u) {
 }
 
 // The bias, then per point, panel by panel, [channels, panel].
+template <typename Weight>
 void PackWinograd(const ConvShape* s, const float* weights, const float* bias, float* packed) {
   const int64_t padded = RoundUp(s->out_channels, kLanes), panel = WinogradPanelPackets(*s) * kLanes;
-  for (int64_t o = 0; o < padded; ++o) packed[o] = o < s->out_channels ? bias[o] : 0;
-  packed += padded;
+  Weight* const to = PackBias<Weight>(*s, bias, packed);
   double u[kPoints] = {};
   for (int64_t o = 0; o < padded; ++o) {
     const int64_t first = o / panel * panel, width = padded - first < panel ? padded - first : panel;
@@ -68,8 +69,10 @@ void PackWinograd(const ConvShape* s, const float* weights, const float* bias, f
       } else {
         for (double& value : u) value = 0;
       }
-      float* at = packed + first * s->channels + c * width + (o - first);
-      for (int64_t point = 0; point < kPoints; ++point) at[point * s->channels * padded] = static_cast<float>(u[point]);
+      Weight* at = to + first * s->channels + c * width + (o - first);
+      for (int64_t point = 0; point < kPoints; ++point) {
+        at[point * s->channels * padded] = ToWeight<Weight>(static_cast<float>(u[point]));
+      }
     }
   }
 }
@@ -274,15 +277,16 @@ inline void PoolTile(const float* tile, int64_t height, int64_t width, int64_t c
 }
 
 // products = inputs times weights, point by point, in panels of so many packets.
-inline void MultiplyPoints(const ConvShape& s, int packets, const Share& outputs, const float* weights, int64_t tiles,
+template <typename Weight>
+inline void MultiplyPoints(const ConvShape& s, int packets, const Share& outputs, const Weight* weights, int64_t tiles,
                            const WinogradScratch& scratch) {
   const int64_t in = RoundUp(s.channels, kLanes), out = RoundUp(s.out_channels, kLanes);
   const int rest = static_cast<int>((out - outputs.begin) / kLanes % packets);
   const TileSizes of_panels = CutIntoTiles(tiles, packets), of_last = rest == 0 ? of_panels : CutIntoTiles(tiles, rest);
   // What stays in the second-level cache comes by itself, and sooner.
-  const bool near = kPoints * s.channels * out * static_cast<int64_t>(sizeof(float)) <= int64_t{256} << 10;
+  const bool near = kPoints * s.channels * out * static_cast<int64_t>(sizeof(Weight)) <= int64_t{256} << 10;
   const Sum sum = {1, 0, 1, 0, s.channels, in};
-  ConvTile tile = {};
+  ConvTile<Weight> tile = {};
   tile.sum = &sum;
   tile.y_stride = out;
   for (int64_t point = 0; point < kPoints; ++point) {
@@ -300,7 +304,7 @@ inline void MultiplyPoints(const ConvShape& s, int packets, const Share& outputs
         const int64_t rows = sizes.RowsOf(part);
         tile.fetching = {};
         if (part < shares) tile.fetching = {ahead + part * (s.channels / shares) * width, shares};
-        kConvTiles.product[wide][rows](tile);
+        kConvTiles<Weight>.product[wide][rows](tile);
         tile.x += rows * in;
         tile.y += rows * out;
       }
@@ -308,6 +312,7 @@ inline void MultiplyPoints(const ConvShape& s, int packets, const Share& outputs
   }
 }
 
+template <typename Weight>
 void RunWinograd(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t out = RoundUp(s.out_channels, kLanes), in = RoundUp(s.channels, kLanes);
@@ -335,7 +340,7 @@ void RunWinograd(const ConvCall* call) {
       TransformTile(s, call->x + image * image_in, tile / across * 4, tile % across * 4, scratch.zeros,
                     scratch.inputs + t * in);
     }
-    MultiplyPoints(s, packets, outputs, call->packed + out, count, scratch);
+    MultiplyPoints(s, packets, outputs, PackedWeights<Weight>(s, call->packed), count, scratch);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t image = (begin + t) / tiles_per_image, tile = (begin + t) % tiles_per_image;
       const bool first = begin + t == tiles.begin || (begin + t) % tiles_per_row == 0;

@@ -187,6 +187,7 @@ const std::vector<Network>& Networks() {
       {"Perceptron", Perceptron},
       {"PerceptronOfHalves", Perceptron, {.weights = WeightFormat::kHalf}},
       {"Pictures", Pictures},
+      {"PicturesOfHalves", Pictures, {.weights = WeightFormat::kHalf}},
       {"WideLayers", WideLayers},
       {"Residual", Residual},
       {"Exponentials", Exponentials},

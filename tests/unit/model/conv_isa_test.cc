@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/kernels/elementwise.h"
 #include "model/kernels/isa.h"
 #include "model/layers/image_conv.h"
 #include "model/tensor/aligned_buffer.h"
@@ -76,14 +77,20 @@ Data MakeData(const ConvShape& s, ConvAlgorithm algorithm, int64_t images, uint3
           Noise(s.out_channels, 3, -0.5, 0.5)};
 }
 
-Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvShape& s, const Data& data,
+AlignedBuffer Pack(const ConvKernels& kernels, const ConvShape& s, const Data& data) {
+  AlignedBuffer packed(kernels.packed_elements(&s) + 1);
+  packed.data()[packed.size() - 1] = kNan;
+  kernels.pack(&s, data.weights.data(), data.bias.data(), packed.data());
+  EXPECT_TRUE(std::isnan(packed.data()[packed.size() - 1])) << "wrote behind the weights";
+  return packed;
+}
+
+Result Convolve(const ConvKernels& kernels, const AlignedBuffer& packed, const ConvShape& s, const Data& data,
                 Activation activation = {ActivationKind::kRelu, 0, 0}, int64_t images = 1,
                 const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}, int64_t parts = 1,
                 bool pooled = false) {
-  const ConvKernels& kernels = KernelsOf(table, algorithm);
-  AlignedBuffer packed(kernels.packed_elements(&s)), scratch(kernels.scratch_elements(&s) + 1);
+  AlignedBuffer scratch(kernels.scratch_elements(&s) + 1);
   std::fill_n(scratch.data(), scratch.size(), kNan);
-  kernels.pack(&s, data.weights.data(), data.bias.data(), packed.data());
   const int64_t image_in = s.height * s.width * s.channels, image_out = s.out_height * s.out_width * s.out_channels;
   const int64_t rows = static_cast<int64_t>(data.x.size()) / image_in / images;
   Result result;
@@ -107,6 +114,14 @@ Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvSha
   EXPECT_TRUE(std::isnan(scratch.data()[scratch.size() - 1])) << "wrote behind its scratch";
   result.y.pop_back();
   return result;
+}
+
+Result Convolve(const KernelTable& table, ConvAlgorithm algorithm, const ConvShape& s, const Data& data,
+                Activation activation = {ActivationKind::kRelu, 0, 0}, int64_t images = 1,
+                const std::vector<uint8_t>& skip = {}, const std::vector<float>& summand = {}, int64_t parts = 1,
+                bool pooled = false) {
+  const ConvKernels& kernels = KernelsOf(table, algorithm);
+  return Convolve(kernels, Pack(kernels, s, data), s, data, activation, images, skip, summand, parts, pooled);
 }
 
 // Bit for bit where ORDER.md promises it. Winograd's arithmetic is another, and an instruction set that does not fuse
@@ -335,6 +350,42 @@ TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {
           EXPECT_EQ(Bits(together.y), Bits(y));
           EXPECT_EQ(together.active, apart.active);
           EXPECT_EQ(together.zeros, apart.zeros);
+        }
+      }
+    }
+  }
+}
+
+// What is packed is rounded, transformed by Winograd or not, and the sums are those of floats that hold the same.
+TEST(ConvKernels, HalfSizeWeightsGiveTheBitsOfWhatTheyRoundTo) {
+  const auto rounded = [](const AlignedBuffer& from) {
+    AlignedBuffer to(static_cast<int64_t>(from.size()));
+    kernels::RoundToHalf(static_cast<int64_t>(from.size()), from.data(), to.data());
+    return to;
+  };
+  const auto expect_same = [&](const char* name, const ConvKernels& halves, const ConvKernels& floats,
+                               const ConvShape& shape, int64_t rows, int64_t parts) {
+    SCOPED_TRACE(name + (": " + Describe(shape)));
+    Data data = MakeData(shape, ConvAlgorithm::kDirect, rows);
+    for (float& bias : data.bias) bias = std::round(bias * 64) / 64;
+    const Activation relu = {ActivationKind::kRelu, 0, 0};
+    const Result got = Convolve(halves, Pack(halves, shape, data), shape, data, relu, 1, {}, {}, parts);
+    const Result want = Convolve(floats, rounded(Pack(floats, shape, data)), shape, data, relu, 1, {}, {}, parts);
+    EXPECT_EQ(Bits(got.y), Bits(want.y));
+    EXPECT_EQ(got.active, want.active);
+    EXPECT_EQ(got.zeros, want.zeros);
+  };
+  for (const kernels::Isa& isa : kernels::Isas()) {
+    if (!isa.available) continue;
+    const kernels::ImageKernels& image = isa.table->image;
+    for (const int64_t channels : {1, 3, 8, 15, 16, 17, 33, 64, 80}) {
+      for (const int64_t width : {1, 6, 14, 33}) {
+        for (const int64_t parts : {1, 3}) {
+          const char* name = isa.table->name;
+          expect_same(name, image.direct_half, image.direct, Shape(5, width, 5, channels, 3, 1, 1), 2, parts);
+          expect_same(name, image.direct_half, image.direct, Shape(5, width, channels, 10, 1), 2, parts);
+          expect_same(name, image.winograd_half, image.winograd, Shape(5, width, channels, 40, 3, 1, 1), 2, parts);
+          expect_same(name, image.winograd_half, image.winograd, Shape(5, width, 5, channels, 3, 1, 1), 9, parts);
         }
       }
     }

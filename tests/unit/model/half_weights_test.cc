@@ -1,4 +1,5 @@
-// Models whose dense layers keep their weights in half precision: what they compute, and which are refused.
+// Models whose dense layers and convolutions keep their weights in half precision: what they compute, and which are
+// refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,6 +49,34 @@ TEST(HalfWeights, AreRoundedInGemmAndMatMulAndBiasesAreNot) {
   EXPECT_EQ(RunModel(*model, {{1}})[0], (std::vector<float>{1 + 0x1p-10f + 0x1p-20f}));
 }
 
+// Each way to convolve but Winograd's, over one pixel.
+TEST(HalfWeights, AreRoundedInConvolutionsButDepthwiseOnes) {
+  constexpr float kWeight = 1 + 0x1p-11f + 0x1p-20f, kRounded = 1 + 0x1p-10f;
+  struct Case {
+    const char* op;
+    Shape row, kernel;  // of ones
+    int64_t group;
+    float y;
+  };
+  const Case cases[] = {{"Conv", {1, 1, 1}, {1, 1, 1, 1}, 1, kRounded},           // direct
+                        {"Conv", {1, 1, 1, 1}, {1, 1, 1, 1, 1}, 1, kRounded},     // volumes
+                        {"Conv", {4, 1, 1}, {4, 2, 1, 1}, 2, 2 * kRounded},       // groups
+                        {"ConvTranspose", {1, 1, 1}, {1, 1, 1, 1}, 1, kRounded},  //
+                        {"Conv", {2, 1, 1}, {2, 1, 1, 1}, 2, kWeight}};           // depthwise
+  for (const Case& c : cases) {
+    OnnxBuilder network;
+    Shape input = c.row;
+    input.insert(input.begin(), -1);
+    network.Input("x", input)
+        .Weight("w", c.kernel, std::vector<float>(*NumElements(c.kernel), kWeight))
+        .Node(c.op, {"x", "w"}, {"y"}, {{"group", c.group}})
+        .Output("y");
+    const auto model = LoadModel(network.Bytes(), kHalf);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(RunModel(*model, {std::vector<float>(*NumElements(c.row), 1)})[0][0], c.y) << c.op << " " << c.group;
+  }
+}
+
 // A perceptron with a convolution in front, whose weights are whole numbers divided by `grid`: halves, if that is 1024.
 std::string Network(float grid) {
   const auto weights = [grid](size_t count, uint32_t seed) {
@@ -57,7 +86,7 @@ std::string Network(float grid) {
   };
   OnnxBuilder network;
   network.Input("x", {-1, 2, 6, 6})
-      .Weight("k", {3, 2, 3, 3}, Noise(54, 1))
+      .Weight("k", {3, 2, 3, 3}, weights(54, 1))
       .Node("Conv", {"x", "k"}, {"c"})
       .Node("Relu", {"c"}, {"r"})
       .Node("Flatten", {"r"}, {"f"})
@@ -141,6 +170,9 @@ TEST(HalfWeights, AWeightThatHalfPrecisionCannotHoldIsNamed) {
   OnnxBuilder network = Linear({1, 2, 65520, 4});
   ASSERT_TRUE(LoadModel(network.Bytes()).ok());
   ExpectRefused(network, {"Gemm_0", "weight 'w'", "65520", "element 2", "65504", "fp32"});
+  OnnxBuilder picture;
+  picture.Input("x", {-1, 1, 4, 4}).Weight("k", {1, 1, 1, 2}, {1, -7e4f}).Node("Conv", {"x", "k"}, {"y"}).Output("y");
+  ExpectRefused(picture, {"Conv_0", "weight 'k'", "-70000", "element 1", "65504", "fp32"});
   OnnxBuilder largest = Linear({1, 2, -65519, 4});
   EXPECT_TRUE(LoadModel(largest.Bytes(), kHalf).ok());
 }

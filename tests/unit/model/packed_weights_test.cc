@@ -61,6 +61,16 @@ TEST_P(PackedWeights, OfAConvolutionByWinogradTakeAtMostWhatItsTransformMakesOfT
   }
 }
 
+TEST_P(PackedWeights, OfAConvolutionInHalfPrecisionTakeLittleMoreThanHalfOfFloats) {
+  for (const int64_t side : {3, 32}) {  // direct, and by Winograd
+    const auto bytes = [&](WeightFormat format) {
+      const std::vector<float> weights(9 * 64 * 96, 1), bias(96, 1);
+      return ImageConv(SameSize(64, side), 1, 96, weights, bias, 1, format).WeightBytes();
+    };
+    EXPECT_LE(static_cast<double>(bytes(WeightFormat::kHalf)), 0.51 * static_cast<double>(bytes(WeightFormat::kFloat)));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, PackedWeights, ::testing::ValuesIn(AvailableTables()), [](const auto& info) {
   std::string name = info.param->name;
   for (char& c : name) c = c == '-' ? '_' : c;
