@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 
+#include "model/graph/shape_inference.h"
 #include "proto/open_inference.pb.h"
 #include "tests/support/onnx_builder.h"
 #include "tests/support/paths.h"
@@ -80,6 +82,100 @@ void WriteNetworks(const fs::path& folder) {
   }
 }
 
+// Every operator over an image, with constants for the inputs behind the first, and the attributes below.
+void WriteOperators(const fs::path& folder) {
+  const std::map<std::string_view, Attributes> needed = {
+      {"Conv", {{"kernel_shape", Ints{1, 1}}}},
+      {"DepthToSpace", {{"blocksize", int64_t{2}}}},
+      {"Einsum", {{"equation", std::string("nchw,c->nhw")}}},
+      {"GroupNormalization", {{"num_groups", int64_t{2}}}},
+      {"LRN", {{"size", int64_t{3}}}},
+      {"LpPool", {{"kernel_shape", Ints{2, 2}}}},
+      {"MaxPool", {{"kernel_shape", Ints{2, 2}}}},
+      {"AveragePool", {{"kernel_shape", Ints{2, 2}}}},
+      {"SpaceToDepth", {{"blocksize", int64_t{2}}}},
+      {"Cast", {{"to", int64_t{16}}}},
+      {"ai.onnx.ml::Normalizer", {{"norm", std::string("L2")}}},
+  };
+  for (const OperatorRule& rule : Operators()) {
+    if (rule.kind == OperatorKind::kInternal) continue;
+    const size_t domain = rule.op.rfind(':');
+    const std::string op(domain == std::string_view::npos ? rule.op : rule.op.substr(domain + 1));
+    const auto attributes = needed.find(rule.op);
+    for (size_t inputs = rule.min_inputs; inputs <= std::min<size_t>(rule.max_inputs, 5); ++inputs) {
+      OnnxBuilder model(std::max<int64_t>(rule.since, 21));
+      model.Input("x", {-1, 4, 4, 4}).Weight("w", {4}, Noise(4, 8, 0.5f, 1)).IntWeight("i", {1});
+      for (const char* constant : {"w", "i"}) {
+        std::vector<std::string> names = {"x"};
+        names.resize(inputs, constant);
+        OnnxBuilder one = model;
+        one.Node(op, names, {"y"}, attributes == needed.end() ? Attributes() : attributes->second);
+        if (domain != std::string_view::npos) one.proto().mutable_graph()->mutable_node(0)->set_domain("ai.onnx.ml");
+        Write(folder / (op + std::to_string(inputs) + constant), one.Output("y").Bytes());
+      }
+    }
+  }
+}
+
+// Arithmetic on shapes, which is folded while a file is loaded.
+void WriteShapeArithmetic(const fs::path& folder) {
+  const auto base = [] {
+    OnnxBuilder model;
+    model.Input("x", {-1, 2, 3}).IntWeight("0", {0}).IntWeight("1", {1}).IntWeight("2", {2}).IntWeight("-1", {-1});
+    model.Node("Shape", {"x"}, {"s"}).Node("Gather", {"s", "0"}, {"n"}).Node("Gather", {"s", "2"}, {"three"});
+    return model;
+  };
+  const auto write = [&](const std::string& name, OnnxBuilder model) {
+    Write(folder / ("fold_" + name), model.Output("y").Bytes());
+  };
+  write("prod", base().Node("ReduceProd", {"s"}, {"p"}).Node("Reshape", {"x", "p"}, {"y"}));
+  for (const char* op : {"Add", "Sub", "Mul", "Div", "Mod", "Max", "Min"}) {
+    write(op, base()
+                  .Node(op, {"three", "2"}, {"r"})
+                  .Node("Concat", {"n", "r", "-1"}, {"t"}, {{"axis", int64_t{0}}})
+                  .Node("Reshape", {"x", "t"}, {"y"}));
+  }
+  for (const char* op : {"Equal", "Greater", "Less"}) {
+    for (const char* what : {"three", "n"}) {
+      write(std::string(op) + what, base()
+                                        .Node(op, {what, "2"}, {"c"})
+                                        .Node("Where", {"c", "three", "-1"}, {"r"})
+                                        .Node("Concat", {"n", "r", "-1"}, {"t"}, {{"axis", int64_t{0}}})
+                                        .Node("Reshape", {"x", "t"}, {"y"}));
+    }
+  }
+  write("range", base()
+                     .Node("Squeeze", {"0"}, {"from"})
+                     .Node("Squeeze", {"three"}, {"to"})
+                     .Node("Squeeze", {"1"}, {"by"})
+                     .Node("Range", {"from", "to", "by"}, {"r"})
+                     .Node("Gather", {"x", "r"}, {"y"}, {{"axis", int64_t{2}}}));
+  write("of_shape", base()
+                        .Node("ConstantOfShape", {"three"}, {"r"})
+                        .Node("Cast", {"r"}, {"b"}, {{"to", int64_t{9}}})
+                        .Node("Where", {"b", "x", "x"}, {"y"}));
+}
+
+// A constant of each type, raw.
+void WriteTypes(const fs::path& folder) {
+  using Tensor = onnx::TensorProto;
+  const std::map<Tensor::DataType, size_t> bytes = {
+      {Tensor::FLOAT, 4},  {Tensor::UINT8, 1},  {Tensor::INT8, 1},   {Tensor::UINT16, 2},    {Tensor::INT16, 2},
+      {Tensor::INT32, 4},  {Tensor::INT64, 8},  {Tensor::STRING, 0}, {Tensor::BOOL, 1},      {Tensor::FLOAT16, 2},
+      {Tensor::DOUBLE, 8}, {Tensor::UINT32, 4}, {Tensor::UINT64, 8}, {Tensor::COMPLEX64, 8}, {Tensor::BFLOAT16, 2}};
+  for (const auto& [type, size] : bytes) {
+    OnnxBuilder model;
+    model.Input("x", {-1, 4});
+    auto* tensor = model.proto().mutable_graph()->add_initializer();
+    tensor->set_name("w");
+    tensor->set_data_type(type);
+    tensor->add_dims(4);
+    tensor->set_raw_data(std::string(4 * size, '\1'));
+    model.Node("Cast", {"w"}, {"f"}, {{"to", int64_t{1}}}).Node("Add", {"x", "f"}, {"y"}).Output("y");
+    Write(folder / ("type" + std::to_string(type)), model.Bytes());
+  }
+}
+
 // Every model of the project and of the shared material that is small.
 void CopyModels(const fs::path& from, const fs::path& folder) {
   std::error_code error;
@@ -125,6 +221,9 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(folder / "load_model");
   std::filesystem::create_directories(folder / "decode_request");
   halfwave::WriteNetworks(folder / "load_model");
+  halfwave::WriteOperators(folder / "load_model");
+  halfwave::WriteShapeArithmetic(folder / "load_model");
+  halfwave::WriteTypes(folder / "load_model");
   halfwave::CopyModels(halfwave::ProjectRoot() / "model" / "zoo", folder / "load_model");
   halfwave::CopyModels(halfwave::SharedDir() / "corpus", folder / "load_model");
   halfwave::WriteRequests(folder / "decode_request");
