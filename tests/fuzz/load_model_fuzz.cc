@@ -84,7 +84,7 @@ std::span<const char* const> Words() {
 
 void Run(const std::shared_ptr<const Model>& model, int64_t rows, int threads) {
   if (model->plan().elements_per_row > kMaxRunElements) return;
-  Session session(model, rows, threads, /*worth_waking=*/0);
+  Session session(model, rows, threads, /*worth_waking=*/1);
   for (size_t i = 0; i < model->inputs().size(); ++i) {
     const std::span<float> input = session.input(i);
     std::fill(input.begin(), input.end(), 0.5f);
