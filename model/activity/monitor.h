@@ -64,18 +64,19 @@ class ActivityMonitor {
   // Adds one batch. Holds a lock for as long as it takes to add up one number per unit.
   void Record(const BatchActivity& batch);
 
+  // Holds the same lock for as long as it takes to copy four numbers per unit.
   ActivitySnapshot Snapshot() const;
 
  private:
   static constexpr size_t kSubWindows = 10;
 
   struct Layer {
-    ActivationLayer info;
     std::vector<std::vector<uint32_t>> ring_active;  // per sub-window, per unit
     std::vector<uint64_t> ring_zeros;
     std::vector<uint64_t> ring_saturated;
-    std::vector<uint64_t> last_active;  // the global number of the last counted sample on which it was; 0: never
-    std::vector<uint64_t> lifetime_active;
+    std::vector<uint32_t> window_active;   // the sum of ring_active; less than the window's samples, so that it fits
+    std::vector<uint64_t> dropped_active;  // of the sub-windows that have left the ring
+    std::vector<uint64_t> last_active;     // the global number of the last counted sample on which it was; 0: never
     uint64_t total_zeros = 0;
     std::vector<uint32_t> woke_up;  // see LayerSnapshot::unit_woke_up
   };
@@ -83,6 +84,7 @@ class ActivityMonitor {
   void DropWhatIsTooOld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Reference CountsSinceStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const std::vector<ActivationLayer> infos_;
   const uint64_t window_;
   const uint64_t sub_window_;  // samples after which the ring moves on
   mutable Mutex mutex_;

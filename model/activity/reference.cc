@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace halfwave {
 namespace {
@@ -13,17 +14,72 @@ double LogBinomialTerm(double trials, double successes, double p) {
          successes * std::log(p) + (trials - successes) * std::log1p(-p);
 }
 
-constexpr int kTerms = 14;
-constexpr auto kOdd = [] {
-  std::array<double, kTerms> inverse = {};  // of 1, 3, 5, ...
-  for (int k = 0; k < kTerms; ++k) inverse[k] = 1.0 / (2 * k + 1);
-  return inverse;
-}();
-constexpr auto kEven = [] {
-  std::array<double, kTerms> inverse = {};  // of 2, 4, 6, ...
-  for (int k = 0; k < kTerms; ++k) inverse[k] = 1.0 / (2 * k + 2);
-  return inverse;
-}();
+// Units whose shares are to be compared, in two samples, of "active" and of "not active". A scrape may look at 100,000
+// of them: they go through the series of what DifferenceOf computes, to 1e-8, in blocks that the compiler vectorises.
+class UnitShares {
+ public:
+  // Adds what the unit does to both indices, or keeps it until its block is full. p, q: the shares of "active".
+  void Add(double p, double q, Drift& drift) {
+    const double mean = (p + q) / 2, half = (p - q) / 2;
+    const double farthest = std::abs(half) / std::min(mean, 1 - mean);
+    if (farthest >= 0.5) {  // too far for a series
+      const ShareDifference active = DifferenceOf(p, q), rest = DifferenceOf(1 - p, 1 - q);
+      drift.psi += active.psi + rest.psi;
+      drift.js += active.js + rest.js;
+      return;
+    }
+    means_[count_] = mean;
+    halves_[count_] = half;
+    farthest_ = std::max(farthest_, farthest);
+    if (++count_ == kBlock) Flush(drift);
+  }
+
+  // Adds what is still kept.
+  void Flush(Drift& drift) {
+    if (count_ == 0) return;
+    std::fill(means_.begin() + count_, means_.end(), 0.5);  // these add nothing
+    std::fill(halves_.begin() + count_, halves_.end(), 0);
+    farthest_ < 0.1 ? AddBlock<4>(drift) : farthest_ < 0.25 ? AddBlock<7>(drift) : AddBlock<14>(drift);
+    count_ = 0;
+    farthest_ = 0;
+  }
+
+ private:
+  static constexpr size_t kBlock = 64;
+  using Block = std::array<double, kBlock>;
+
+  // With t = (a - b) / (a + b): a psi of 4 mean t atanh(t), and a js of mean / ln 2 times
+  // ((1 + t) ln(1 + t) + (1 - t) ln(1 - t)) / 2 = t^2 / 2 + t^4 / 12 + ...
+  template <int kTerms>
+  void AddBlock(Drift& drift) const {
+    Block psi = {}, js = {};
+    for (const bool active : {true, false}) {
+      Block t, square, atanh, spread;
+      for (size_t i = 0; i < kBlock; ++i) {
+        t[i] = halves_[i] / (active ? means_[i] : 1 - means_[i]);
+        square[i] = t[i] * t[i];
+        atanh[i] = spread[i] = 0;
+      }
+      for (int k = kTerms; k-- > 0;) {
+        const double odd = 1.0 / (2 * k + 1), even = odd / (2 * k + 2);
+        for (size_t i = 0; i < kBlock; ++i) {
+          atanh[i] = atanh[i] * square[i] + odd;
+          spread[i] = spread[i] * square[i] + even;
+        }
+      }
+      for (size_t i = 0; i < kBlock; ++i) {
+        psi[i] += halves_[i] * t[i] * atanh[i];
+        js[i] += halves_[i] * t[i] * spread[i];
+      }
+    }
+    drift.psi += 4 * std::accumulate(psi.begin(), psi.end(), 0.0);
+    drift.js += std::accumulate(js.begin(), js.end(), 0.0) / std::numbers::ln2;
+  }
+
+  size_t count_ = 0;
+  Block means_, halves_;
+  double farthest_ = 0;
+};
 
 // The fewest activities among `samples` that make a unit watched; more than `samples` if even all of them do not. The
 // lower bound is at least r exactly if so many successes have, with probability r each, at most the probability alpha.
@@ -39,23 +95,9 @@ uint64_t FewestToWatch(uint64_t samples, double r, double alpha) {
 }  // namespace
 
 ShareDifference DifferenceOf(double a, double b) {
-  const double mean = (a + b) / 2, t = (a - b) / (a + b), square = t * t;
-  double atanh = 0;   // half of ln(a / b) = ln((1 + t) / (1 - t))
-  double spread = 0;  // ((1 + t) ln(1 + t) + (1 - t) ln(1 - t)) / 2
-  if (square < 0.25) {
-    // Their series, to 1e-8: most shares are close to each other, and a scrape may look at 100,000 of them.
-    for (int k = square < 0.01 ? 4 : kTerms; k-- > 0;) {
-      atanh = atanh * square + kOdd[k];
-      spread = spread * square + kOdd[k] * kEven[k];
-    }
-    atanh *= t;
-    spread *= square;
-  } else {
-    const double up = std::log1p(t), down = std::log1p(-t);
-    atanh = (up - down) / 2;
-    spread = ((1 + t) * up + (1 - t) * down) / 2;
-  }
-  return {4 * mean * t * atanh, mean * spread / std::numbers::ln2};
+  const double mean = (a + b) / 2, t = (a - b) / (a + b);
+  const double up = std::log(1 + t), down = std::log(1 - t);  // ln(a / mean), ln(b / mean)
+  return {(a - b) * (up - down), mean * ((1 + t) * up + (1 - t) * down) / (2 * std::numbers::ln2)};
 }
 
 double BinomialUpperTail(uint64_t trials, uint64_t successes, double p) {
@@ -93,13 +135,13 @@ Drift ActivityDrift(const std::vector<uint64_t>& active, uint64_t samples, const
   if (active.empty() || samples == 0 || reference_samples == 0) return drift;
   const auto n = static_cast<double>(samples), m = static_cast<double>(reference_samples);
   const double of_n = 1 / (n + 1), of_m = 1 / (m + 1);
+  UnitShares shares;
   for (size_t unit = 0; unit < active.size(); ++unit) {
     const double p = (static_cast<double>(active[unit]) + 0.5) * of_n;
     const double q = (static_cast<double>(reference[unit]) + 0.5) * of_m;
-    const ShareDifference active_share = DifferenceOf(p, q), rest = DifferenceOf(1 - p, 1 - q);
-    drift.psi += active_share.psi + rest.psi;
-    drift.js += active_share.js + rest.js;
+    shares.Add(p, q, drift);
   }
+  shares.Flush(drift);
   drift.psi /= static_cast<double>(active.size());
   drift.js /= static_cast<double>(active.size());
   drift.psi_noise = 1 / n + 1 / m;

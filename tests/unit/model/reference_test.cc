@@ -94,6 +94,33 @@ TEST(ActivityDrift, IsAboutItsNoiseIfNothingChangedAndFarAboveItIfSomethingDid) 
   EXPECT_NEAR(ActivityDrift({kSamples}, kSamples, {0}, kSamples).js, 1, 0.01);
 }
 
+TEST(ActivityDrift, IsTheMeanOfItsFormulaOverUnitsNearAndFar) {
+  std::cout << "seed 4\n";
+  std::mt19937 random(4);
+  constexpr uint64_t kSamples = 10007, kReference = 3001;
+  for (const double spread : {0.0, 0.01, 0.3, 1.0}) {  // how far the shares are from each other, at most
+    for (const size_t units : {1, 63, 64, 65, 200}) {
+      std::vector<uint64_t> active, reference;
+      double psi = 0, js = 0;
+      for (size_t unit = 0; unit < units; ++unit) {
+        const double p = std::uniform_real_distribution<double>(0, 1)(random);
+        const double q = std::clamp(p + std::uniform_real_distribution<double>(-spread, spread)(random), 0.0, 1.0);
+        active.push_back(static_cast<uint64_t>(p * kSamples));
+        reference.push_back(static_cast<uint64_t>(q * kReference));
+        const double on[] = {(static_cast<double>(active.back()) + 0.5) / (kSamples + 1),
+                             (static_cast<double>(reference.back()) + 0.5) / (kReference + 1)};
+        for (const auto& [a, b] : {std::pair{on[0], on[1]}, std::pair{1 - on[0], 1 - on[1]}}) {
+          psi += (a - b) * std::log(a / b) / static_cast<double>(units);
+          js += (a * std::log2(2 * a / (a + b)) + b * std::log2(2 * b / (a + b))) / 2 / static_cast<double>(units);
+        }
+      }
+      const Drift drift = ActivityDrift(active, kSamples, reference, kReference);
+      EXPECT_NEAR(drift.psi, psi, 1e-7 * psi + 1e-14) << units << " units, " << spread;
+      EXPECT_NEAR(drift.js, js, 1e-7 * js + 1e-14) << units << " units, " << spread;
+    }
+  }
+}
+
 ActivityMonitor MonitorOf(int64_t units, uint64_t window) {
   return ActivityMonitor({{"relu", "Relu", ActivationFamily::kRectifier, units, units, false}}, window);
 }
