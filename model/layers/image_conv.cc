@@ -98,7 +98,7 @@ bool ImageConv::FuseSum() {
 
 bool ImageConv::FuseMaxPool() {
   const bool even = shape_.out_height % 2 == 0 && shape_.out_width % 2 == 0;
-  if (algorithm_ != ConvAlgorithm::kWinograd || !even || has_summand_ || pooled_) return false;
+  if (algorithm_ == ConvAlgorithm::kDepthwise || !even || has_summand_ || pooled_) return false;
   pooled_ = true;
   return true;
 }

@@ -38,7 +38,7 @@ class ImageConv : public Layer {
   // Counts units over the images of a row.
   bool Fuse(const kernels::Activation& activation, const RowLayout* counted) override;
   bool FuseSum() override;
-  // Only Winograd's tiles see whole 2x2 outputs.
+  // Not into a depthwise convolution, nor behind a sum.
   bool FuseMaxPool() override;
 
   const char* Algorithm() const override;

@@ -306,8 +306,8 @@ inline Share ShareOf(const ConvCall& call, int64_t count, int64_t panel) {
 inline Share RowShare(const ConvCall& call) {
   return call.rows > 1 ? ShareOf(call, call.rows, 1) : Share{0, call.rows};
 }
-inline Share LineShare(const ConvCall& call, int64_t lines) {
-  return call.rows > 1 ? Share{0, lines} : ShareOf(call, lines, 1);
+inline Share LineShare(const ConvCall& call, int64_t lines, int64_t together = 1) {
+  return call.rows > 1 ? Share{0, lines} : ShareOf(call, lines, together);
 }
 
 // Floats of weights that each part had better read for itself: it then finds most of its inputs in its own cache, where
@@ -383,9 +383,13 @@ void PackDirect(const ConvShape* s, const float* weights, const float* bias, flo
   }
 }
 
+// Of two lines of outputs, for the panel that is being computed.
+inline int64_t LinePairElements(const ConvShape& s) { return 2 * s.out_width * DirectPanelPackets(s) * kLanes; }
+
+// Counts of channels, a pair of lines if outputs are pooled, and the padded image.
 int64_t DirectScratchElements(const ConvShape* s) {
   const int64_t image = NeedsPadding(*s) ? PaddedHeight(*s) * PaddedWidth(*s) * s->channels : 0;
-  return RoundUp(s->out_channels, kLanes) + image;
+  return RoundUp(s->out_channels, kLanes) + LinePairElements(*s) + image;
 }
 
 // Copies what windows see of an image between zeros.
@@ -418,12 +422,22 @@ inline void RunLine(ConvTile<Weight> tile, int packets, int64_t positions) {
   }
 }
 
+// The largest of each 2x2 outputs of a pair of lines [2, out_width, panel], `columns` channels of which are real.
+inline void PoolLines(const ConvShape& s, const float* lines, int64_t panel, int64_t columns, float* y) {
+  for (int64_t x = 0; x < s.out_width; x += 2, y += s.out_channels) {
+    for (int64_t c = 0; c < columns; c += kLanes) {
+      const int64_t width = columns - c;
+      StorePart(y + c, width, LargestOfFour(lines + x * panel + c, panel, s.out_width * panel, width));
+    }
+  }
+}
+
 template <typename Weight>
 void RunDirect(const ConvCall* call) {
   const ConvShape& s = *call->shape;
   const int64_t channels = RoundUp(s.out_channels, kLanes);
   const int packets = DirectPanelPackets(s);
-  const bool one_line = IsOneLine(s), padding = NeedsPadding(s);
+  const bool one_line = IsOneLine(s) && !call->pooled, padding = NeedsPadding(s);
   const int64_t line = PaddedWidth(s) * s.channels;
   const int64_t positions = one_line ? s.out_height * s.out_width : s.out_width;
   Sum sum;
@@ -440,11 +454,13 @@ void RunDirect(const ConvCall* call) {
     outputs = ShareOf(*call, channels, packets * kLanes);
   } else {
     rows = RowShare(*call);
-    (one_line ? in_line : lines) = LineShare(*call, one_line ? positions : s.out_height);
+    (one_line ? in_line : lines) = LineShare(*call, one_line ? positions : s.out_height, call->pooled ? 2 : 1);
   }
-  float* padded = call->scratch + channels;
+  float* const pair = call->scratch + channels;
+  float* const padded = pair + LinePairElements(s);
   const float* x = call->x + rows.begin * call->images * s.height * s.width * s.channels;
-  float* y = call->y + rows.begin * call->images * s.out_height * s.out_width * s.out_channels;
+  const int64_t image_out = s.out_height * s.out_width * s.out_channels / (call->pooled ? 4 : 1);
+  float* y = call->y + rows.begin * call->images * image_out;
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     Finisher finisher = BeginRow(*call, row, channels, call->scratch);
     for (int64_t image = 0; image < call->images; ++image) {
@@ -463,14 +479,21 @@ void RunDirect(const ConvCall* call) {
         tile.columns = s.out_channels - first < wide * kLanes ? s.out_channels - first : wide * kLanes;
         for (int64_t oy = lines.begin; oy < lines.end; ++oy) {
           tile.x = source + oy * s.stride_height * line + in_line.begin * sum.row_stride;
-          tile.y = y + (oy * s.out_width + in_line.begin) * s.out_channels + first;
+          if (call->pooled) {
+            tile.y_stride = wide * kLanes;
+            tile.y = pair + oy % 2 * s.out_width * tile.y_stride;
+          } else {
+            tile.y = y + (oy * s.out_width + in_line.begin) * s.out_channels + first;
+          }
           RunLine(tile, wide, in_line.end - in_line.begin);
+          if (!call->pooled || oy % 2 == 0) continue;
+          PoolLines(s, pair, tile.y_stride, tile.columns, y + oy / 2 * (s.out_width / 2) * s.out_channels + first);
         }
         tile.bias += wide * kLanes;
         tile.weights += DirectDepth(s) * wide * kLanes;
       }
       x += s.height * s.width * s.channels;
-      y += s.out_height * s.out_width * s.out_channels;
+      y += image_out;
     }
     EndRow(finisher, s.out_channels, call->counts);
   }

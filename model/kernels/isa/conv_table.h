@@ -34,8 +34,8 @@ struct ConvCall {
   // some rows, or of a row alone some positions; its units are active if they are in any part.
   int64_t part = 0, parts = 1;
   // Only the largest of each 2x2 outputs goes to y [rows, images, out_height / 2, out_width / 2, out_channels], as
-  // MaxPoolKernel would have it; units are counted before. Winograd alone can do it, for an even out_height and
-  // out_width, and without a summand.
+  // MaxPoolKernel would have it; units are counted before. Not for depthwise convolutions, nor with a summand, and
+  // out_height and out_width have to be even.
   bool pooled = false;
 };
 

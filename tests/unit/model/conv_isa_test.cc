@@ -310,12 +310,19 @@ TEST(MaxPoolKernel, IsTheReferenceAlsoForNanInfinityAndWindowsThatSeeNothing) {
   }
 }
 
-TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {
+TEST(ConvKernels, PoolToTheSameBitsAndCountsAsAPoolBehindThem) {
   constexpr int64_t kImages = 6;
   std::vector<const KernelTable*> tables = FastTables();
   tables.push_back(&Reference());
-  for (const ConvShape& shape : {Shape(8, 12, 16, 16, 3, 1, 1), Shape(6, 10, 12, 33, 3, 1, 1),
-                                 Shape(4, 8, 16, 21, 3, 1, 0), Shape(26, 30, 13, 48, 3, 1, 1)}) {
+  const std::pair<ConvAlgorithm, ConvShape> cases[] = {{ConvAlgorithm::kWinograd, Shape(8, 12, 16, 16, 3, 1, 1)},
+                                                       {ConvAlgorithm::kWinograd, Shape(6, 10, 12, 33, 3, 1, 1)},
+                                                       {ConvAlgorithm::kWinograd, Shape(4, 8, 16, 21, 3, 1, 0)},
+                                                       {ConvAlgorithm::kWinograd, Shape(26, 30, 13, 48, 3, 1, 1)},
+                                                       {ConvAlgorithm::kDirect, Shape(28, 28, 1, 20, 5, 1, 2)},
+                                                       {ConvAlgorithm::kDirect, Shape(8, 6, 12, 33, 1)},
+                                                       {ConvAlgorithm::kDirect, Shape(9, 13, 16, 85, 3, 2, 1, 2)},
+                                                       {ConvAlgorithm::kDirect, Shape(4, 2, 5, 300, 3, 1, 1)}};
+  for (const auto& [algorithm, shape] : cases) {
     const ConvShape pool = {shape.out_height,
                             shape.out_width,
                             shape.out_channels,
@@ -330,7 +337,7 @@ TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {
                             1,
                             0,
                             0};
-    Data data = MakeData(shape, ConvAlgorithm::kWinograd, kImages);
+    Data data = MakeData(shape, algorithm, kImages);
     data.x[data.x.size() / 2] = kNan;
     data.bias[3] = -1000;
     for (const Activation& activation :
@@ -341,7 +348,7 @@ TEST(ConvKernels, WinogradPoolsToTheSameBitsAndCountsAsAPoolBehindIt) {
         for (const auto& [images, parts, skip] :
              {std::tuple<int64_t, int64_t, std::vector<uint8_t>>{1, 1, {}}, {2, 3, {0, 1, 0}}, {6, 2, {}}}) {
           const auto convolve = [&](bool pooled) {
-            return Convolve(*table, ConvAlgorithm::kWinograd, shape, data, activation, images, skip, {}, parts, pooled);
+            return Convolve(*table, algorithm, shape, data, activation, images, skip, {}, parts, pooled);
           };
           const Result apart = convolve(false), together = convolve(true);
           std::vector<float> y(together.y.size());

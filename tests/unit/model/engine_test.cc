@@ -441,11 +441,12 @@ TEST(Engine, TwoActivationsInARowBothHappen) {
   }
 }
 
-// A convolution of "x" to "a", of a kind that computes 4x4 outputs at a time; some are at the edges.
-OnnxBuilder Tiles(int64_t height = 6, int64_t width = 8) {
+// A convolution of "x" to "a", of a kind that computes 4x4 outputs at a time; some are at the edges. With few channels,
+// of a kind that computes line by line.
+OnnxBuilder Tiles(int64_t height = 6, int64_t width = 8, int64_t channels = 12) {
   OnnxBuilder network;
-  network.Input("x", {-1, 12, height, width});
-  Weight(network, "k", {13, 12, 3, 3}, 11);
+  network.Input("x", {-1, channels, height, width});
+  Weight(network, "k", {13, channels, 3, 3}, 11);
   return std::move(network.Node("Conv", {"x", "k"}, {"a"}, {{"pads", Ints{1, 1, 1, 1}}}));
 }
 
@@ -453,11 +454,13 @@ const OnnxBuilder::Attributes kSideBySide = {{"kernel_shape", Ints{2, 2}}, {"str
 
 TEST(Engine, AMaximumOfTwoByTwoIsPartOfTheConvolution) {
   for (const std::string activation : {"", "Relu", "LeakyRelu"}) {
-    OnnxBuilder network = Tiles();
-    if (!activation.empty()) network.Node(activation, {"a"}, {"r"});
-    network.Node("MaxPool", {activation.empty() ? "a" : "r"}, {"y"}, kSideBySide).Output("y");
-    ExpectComputes(network);
-    EXPECT_EQ(Steps(network), 3u) << "one, and changes of layout around it";
+    for (const int64_t channels : {12, 3}) {
+      OnnxBuilder network = Tiles(6, 8, channels);
+      if (!activation.empty()) network.Node(activation, {"a"}, {"r"});
+      network.Node("MaxPool", {activation.empty() ? "a" : "r"}, {"y"}, kSideBySide).Output("y");
+      ExpectComputes(network);
+      EXPECT_EQ(Steps(network), 3u) << "one, and changes of layout around it";
+    }
   }
 }
 
