@@ -19,9 +19,10 @@ constexpr int kSums = kRegisters >= 32 ? 24 : 12;
 constexpr int kMaxTileRows = kSums / 2;
 constexpr int TilePackets(int rows) { return kSums / rows < kPanelPackets ? kSums / rows : kPanelPackets; }
 
-// Lines of weights in a block of a panel for the first-level cache, and for the second-level cache; how few rows need
-// no block of the second, and how many pass by a block at most.
-constexpr int64_t kNearLines = 64;
+// Weights in a block of a panel for the first-level cache, and lines in one for the second-level cache; how few rows
+// need no block of the second, and how many pass by a block at most.
+template <typename Weight>
+constexpr int64_t kNearWeights = (16 << 10) / sizeof(Weight);
 constexpr int64_t kBlockLines = 384;
 constexpr int64_t kFewRows = kRegisters >= 32 ? 8 : 6;
 constexpr int64_t kBlockRows = 240;
@@ -36,8 +37,8 @@ struct Tile {
   const float* bias;      // where the sums begin; null: at what y holds
   int64_t line;           // weights from line to line
   int64_t k, depth;       // the lines to add
-  int64_t ahead;          // weights to lines that will be read next, to be fetched meanwhile
-  bool every;             // at every line, or at every other: a line for each two
+  int64_t ahead, step;    // weights to what will be read next, to be fetched meanwhile, and from line to line of that
+  bool every;             // fetched is as much as is read, at every line, or at every other: half of it
   bool last;              // no more lines follow
 };
 
@@ -118,7 +119,7 @@ void RunTile(const Tile<Weight>& tile) {
   const auto fetch = [&] {
 #pragma GCC unroll 8
     for (int j = 0; j < kPackets; j += kLinePackets<Weight>) Fetch(next + j * kLanes);
-    next += line;
+    next += tile.step;
   };
   int64_t k = 0;
   for (; k + 1 < tile.depth; k += 2) {
@@ -214,10 +215,11 @@ inline const Weight* LinesOf(const DenseCall& call, int64_t first_unit, int64_t 
   return reinterpret_cast<const Weight*>(PanelOf<Weight>(call, first_unit) + line) + k * line;
 }
 
-// Adds lines [k, k + depth) of one panel to `rows` rows; `ahead` as in Tile.
+// Adds lines [k, k + depth) of one panel to `rows` rows, and fetches as many that begin `ahead` weights behind these,
+// if that is not 0: each tile the same part of them as it reads, or the same share in one piece.
 template <typename Weight>
 inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows, int64_t first_unit, int64_t k,
-                          int64_t depth, int64_t ahead) {
+                          int64_t depth, int64_t ahead, bool in_one_piece) {
   const int64_t line = LineOf(call, first_unit);
   const float* panel = PanelOf<Weight>(call, first_unit);
   const Weight* lines = LinesOf<Weight>(call, first_unit, k);
@@ -228,9 +230,9 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
   tile.depth = depth;
   tile.last = k + depth == call.in;
   tile.row = first_row;
-  tile.ahead = ahead;
   tile.every = rows <= kMaxTileRows;
   const int packets = static_cast<int>(line / kLanes);
+  int row_tile = 0;
   for (int left = static_cast<int>(rows); left > 0;) {  // at most kBlockRows
     const int tile_rows = NextRows<Weight>(left);
     for (int packet = 0; packet < packets;) {
@@ -239,29 +241,40 @@ inline void RunPanelBlock(const DenseCall& call, int64_t first_row, int64_t rows
       tile.columns = call.out - tile.unit < tile_packets * kLanes ? call.out - tile.unit : tile_packets * kLanes;
       tile.bias = k == 0 ? panel + packet * kLanes : nullptr;
       tile.weights = lines + packet * kLanes;
+      tile.step = in_one_piece ? tile_packets * kLanes : line;
+      tile.ahead = 0;
+      if (ahead != 0 && row_tile < 2) {  // two fetch half each: one alone would wait for it
+        const int64_t place = in_one_piece ? packet * kLanes * (depth - 1) : 0;
+        tile.ahead = ahead + place + row_tile * (depth / 2) * tile.step;
+      }
       kTiles<Weight>.functions[tile_rows][tile_packets](tile);
       packet += tile_packets;
     }
     tile.row += tile_rows;
     left -= tile_rows;
-    // Two tiles fetch half of what comes next each: one alone would wait for it.
-    const bool second = tile.row < first_row + rows && tile.row - tile_rows == first_row && ahead != 0;
-    tile.ahead = second ? ahead + depth / 2 * line : 0;
+    ++row_tile;
   }
 }
 
-// One panel after the other: few rows wait for the weights above all, and so get them in the order of memory. Narrow
-// tiles share cache lines, and do so in blocks that stay in the first-level cache.
+// One panel after the other: few rows wait for the weights above all, and so get them in the order of memory. Tiles
+// that read a part of each line do so in blocks that stay in the first-level cache with the next one, which they fetch
+// in one piece: from memory, parts of lines take twice the time. From the third-level cache they do not, and there are
+// registers enough not to look for them in the first.
 template <typename Weight>
 inline void RunFewRows(const DenseCall& call, int64_t first_row, int64_t rows) {
+  constexpr int64_t kFarWeights = (int64_t{4} << 20) / sizeof(Weight);
+  const bool far = call.in * call.out >= kFarWeights;
   for (int64_t unit = 0; unit < call.out; unit += kPanel) {
-    const bool whole_lines = TilePackets(static_cast<int>(Min(rows, kMaxTileRows))) * kLanes >= LineOf(call, unit);
-    const bool wide = whole_lines || kRegisters >= 32;
-    const int64_t ahead = (whole_lines ? 8 << 10 : 16 << 10) / sizeof(Weight);  // also where the next panel follows
+    const int64_t line = LineOf(call, unit);
+    const bool whole_lines = TilePackets(static_cast<int>(Min(rows, kMaxTileRows))) * kLanes >= line;
+    const bool in_blocks = !whole_lines && (far || kRegisters < 32);
+    const int64_t block = in_blocks ? kNearWeights<Weight> / line : call.in;
     int64_t k = 0;
     do {
-      const int64_t depth = wide || call.in - k < kNearLines + kNearLines / 2 ? call.in - k : kNearLines;
-      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead);
+      const int64_t depth = call.in - k < block + block / 2 ? call.in - k : block;
+      // What follows may be the next panel.
+      const int64_t ahead = in_blocks ? depth * line : whole_lines ? kNearWeights<Weight> / 2 : kNearWeights<Weight>;
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead, in_blocks);
       k += depth;
     } while (k < call.in);
   }
@@ -278,7 +291,7 @@ inline void RunManyRows(const DenseCall& call, int64_t first_row, int64_t rows) 
       const int64_t next_k = last_panel ? k + depth : k;
       const Weight* next = LinesOf<Weight>(call, last_panel ? 0 : unit + kPanel, next_k);
       const int64_t ahead = next_k == call.in ? 0 : next - LinesOf<Weight>(call, unit, k);
-      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead);
+      RunPanelBlock<Weight>(call, first_row, rows, unit, k, depth, ahead, true);
     }
     k += depth;
   } while (k < call.in);
@@ -295,8 +308,9 @@ inline void RunDenseRows(const DenseCall& call, int64_t first_row, int64_t rows)
 
 // --- skipping zeros -------------------------------------------------------------------------------------------------
 
-// Rows whose lists are kept at once.
+// Rows whose lists are kept at once, and lines of weights in the block of a panel that they share in the cache.
 constexpr int64_t kListRows = 64;
+constexpr int64_t kNearLines = 64;
 
 // The inputs of several rows that are not zero: values, and their positions, which rise within a row. A position beyond
 // all others ends each row.
@@ -447,7 +461,8 @@ inline void RunLiveRows(const DenseCall& call, int64_t first_row, int64_t rows) 
 // - a multiply-add takes 17/16, but a chain of them 8 a step; with a line picked by a list 13/8, and 80 more for each
 //   row and block of lines;
 // - a line from afar takes 1.5 per 4 floats if one row alone picks it; halves take half. Where several rows share it,
-//   5/8 of that are seen, or 9/8 if the weights are many, unless all of them are fetched;
+//   5/8 of that are seen, or if the weights are many 9/8, but 6/8 where all lines are read one after the other and 5/8
+//   where they are fetched;
 // - listing takes 3 for each input, where there is an instruction for it a sixth.
 template <typename Weight>
 inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows) {
@@ -459,7 +474,7 @@ inline bool SkippingPays(const DenseCall& call, int64_t first_row, int64_t rows)
   const int64_t from_afar = packets * kQuads * 3 * kSize / 8;  // a line
   const bool many = call.in * call.out * kSize >= kManyBytes;
   const int64_t seen = from_afar * (many ? 9 : 5) / 8;
-  const int64_t waiting = seen + rows * packets / 3;
+  const int64_t waiting = from_afar * (many && rows > 1 ? 6 : many ? 9 : 5) / 8 + rows * packets / 3;
   const int64_t dense = call.in * Max(Max(rows * packets * 17 / 16, kChain), waiting);
   const int64_t listing = kLanes == 16 ? inputs / 2 : inputs * 3;
   if (dense < (rows == 1 ? 1024 : 4096) || listing >= dense) return false;
