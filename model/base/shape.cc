@@ -1,5 +1,8 @@
 #include "model/base/shape.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -21,7 +24,10 @@ std::optional<int64_t> NumElements(std::span<const int64_t> shape) {
   return empty ? 0 : product;
 }
 
-int64_t RowSize(int64_t dimension) { return dimension < 0 ? -dimension : dimension; }
+int64_t RowSize(int64_t dimension) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  return dimension < 0 ? -std::max(dimension, -kMax) : dimension;
+}
 
 Shape RowShape(const Shape& shape) {
   Shape row = shape;

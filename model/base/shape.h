@@ -17,7 +17,7 @@ using Shape = std::vector<int64_t>;
 // The product of the dimensions, 1 for a scalar; nothing if a dimension is negative or the product exceeds 2^62.
 std::optional<int64_t> NumElements(std::span<const int64_t> shape);
 
-// What a dimension or a shape is for a single row: a batch of one.
+// What a dimension or a shape is for a single row: a batch of one. Of any number: the smallest gives the largest.
 int64_t RowSize(int64_t dimension);
 Shape RowShape(const Shape& shape);
 

@@ -244,10 +244,12 @@ std::optional<Constant> FoldRange(const NodeContext& context) {
       delta->ints.size() != 1 || delta->ints[0] == 0 || BatchesOfSymbol(limit->ints[0])) {
     return std::nullopt;
   }
+  constexpr int64_t kFarthest = int64_t{1} << 40;
   Ints values;
   const int64_t step = delta->ints[0];
+  if (RowSize(step) > kFarthest) return std::nullopt;
   for (int64_t value = start->ints[0]; step > 0 ? value < limit->ints[0] : value > limit->ints[0]; value += step) {
-    if (static_cast<int64_t>(values.size()) == kMaxValues || RowSize(value) > (int64_t{1} << 40)) return std::nullopt;
+    if (static_cast<int64_t>(values.size()) == kMaxValues || RowSize(value) > kFarthest) return std::nullopt;
     values.push_back(value);
   }
   const auto count = static_cast<int64_t>(values.size());

@@ -383,5 +383,25 @@ TEST(HostileFile, ArithmeticOnTheShapeOfAScalar) {
   }
 }
 
+// Numbers whose negation or sum with another no integer of 64 bits can hold.
+TEST(HostileFile, IntegersAtTheEndOfTheirRange) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+  for (const int64_t amount : {kLeast, kMost}) {
+    for (size_t i = 0; i < 4; ++i) {
+      std::vector<int64_t> pads(4, 0);
+      pads[i] = amount;
+      OnnxBuilder network(9);
+      network.Input("x", {-1, 3}).Node("Pad", {"x"}, {"y"}, {{"pads", pads}}).Output("y");
+      ExpectRefusedCleanly(network.Bytes());
+    }
+    for (const auto& [start, limit, delta] : {std::tuple{amount, int64_t{0}, int64_t{1}}, {5, amount, amount}}) {
+      OnnxBuilder network;
+      network.Input("x", {-1, 3}).IntWeight("start", {start}).IntWeight("limit", {limit}).IntWeight("delta", {delta});
+      network.Node("Range", {"start", "limit", "delta"}, {"r"}).Node("Gather", {"x", "r"}, {"y"}).Output("y");
+      ExpectRefusedCleanly(network.Bytes());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace halfwave
