@@ -210,6 +210,24 @@ TEST_P(DenseIsa, ARowHasTheSameBitsInEveryBatchWithHalfSizeWeights) {
   ExpectEachRowAsAlone(GetParam()->dense_half, {200}, {90});
 }
 
+// More weights than are read from the cache, in either format.
+TEST_P(DenseIsa, ComputesWhatThePlainReferenceDoesWithMillionsOfWeights) {
+  constexpr int64_t kIn = 1100, kOut = 1927, kRows = 8;
+  if (GetParam() == &Reference()) return;
+  const auto w = Noise(kIn * kOut, 2, -0.1f, 0.1f), bias = Noise(kOut, 3), x = Noise(kRows * kIn, 4);
+  for (const bool half : {false, true}) {
+    const auto kernels = [half](const KernelTable& table) { return half ? table.dense_half : table.dense; };
+    const kernels::DenseKernels reference = kernels(Reference()), fast = kernels(*GetParam());
+    const std::vector<float> want = PackedDense(reference, kIn, kOut, w, bias).Run(x).y;
+    PackedDense layer(fast, kIn, kOut, w, bias);
+    for (int64_t rows = 1; rows <= kRows; ++rows) {
+      SCOPED_TRACE(testing::Message() << rows << " rows");
+      const std::vector<float> y = layer.Run({x.begin(), x.begin() + rows * kIn}).y;
+      ExpectAsReference(y, {want.begin(), want.begin() + rows * kOut});
+    }
+  }
+}
+
 void ExpectPackedTheSame(const kernels::DenseKernels& dense) {
   for (const int64_t in : {1, 31, 32, 33, 70}) {
     for (const int64_t out : {1, 7, 16, 31, 127, 128, 130, 257}) {
