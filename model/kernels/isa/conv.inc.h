@@ -383,8 +383,11 @@ void PackDirect(const ConvShape* s, const float* weights, const float* bias, flo
   }
 }
 
-// Of two lines of outputs, for the panel that is being computed.
-inline int64_t LinePairElements(const ConvShape& s) { return 2 * s.out_width * DirectPanelPackets(s) * kLanes; }
+// Of two lines of outputs, for the panel that is being computed; none where outputs cannot be pooled.
+inline int64_t LinePairElements(const ConvShape& s) {
+  const bool even = s.out_height % 2 == 0 && s.out_width % 2 == 0;
+  return even ? 2 * s.out_width * DirectPanelPackets(s) * kLanes : 0;
+}
 
 // Counts of channels, a pair of lines if outputs are pooled, and the padded image.
 int64_t DirectScratchElements(const ConvShape* s) {
