@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 
+#include "model/base/shape.h"
 #include "model/onnx/outline.h"
 #include "model/onnx/reader.h"
 #include "tests/support/onnx_builder.h"
@@ -386,6 +387,8 @@ TEST(HostileFile, ArithmeticOnTheShapeOfAScalar) {
 // Numbers whose negation or sum with another no integer of 64 bits can hold.
 TEST(HostileFile, IntegersAtTheEndOfTheirRange) {
   constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(RowSize(kLeast), kMost);
+  EXPECT_EQ(RowSize(kLeast + 1), kMost);
   for (const int64_t amount : {kLeast, kMost}) {
     for (size_t i = 0; i < 4; ++i) {
       std::vector<int64_t> pads(4, 0);
